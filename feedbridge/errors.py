@@ -1,0 +1,43 @@
+"""The errors, named by how far they reach.
+
+FeedbridgeError
+├── SettingsError      nothing starts; names file, line or key, and the mend
+├── StoreError         the run stops; nothing is left half-written
+├── PublishError       this document; the one that stands stays
+├── SourceError        this source, this time; its last good feed stays up
+│   ├── FetchError     nothing usable came
+│   └── ParseError     what came cannot be read
+└── UnusableItem       one item is left out and counted, the rest goes on
+"""
+
+
+class FeedbridgeError(Exception):
+    """Any error that feedbridge reports; its text is written for the person who runs it."""
+
+
+class SettingsError(FeedbridgeError):
+    """The settings cannot be used; nothing starts."""
+
+
+class StoreError(FeedbridgeError):
+    """The store cannot be read or written; the run stops."""
+
+
+class PublishError(FeedbridgeError):
+    """A document cannot be written; the one that stands stays."""
+
+
+class SourceError(FeedbridgeError):
+    """A source fails this time; its articles and its last good feeds stay."""
+
+
+class FetchError(SourceError):
+    """Nothing usable came from the source."""
+
+
+class ParseError(SourceError):
+    """What came from the source cannot be read."""
+
+
+class UnusableItem(FeedbridgeError):  # noqa: N818  (it is a verdict on an item, not a fault of ours)
+    """One item is left out and counted."""
