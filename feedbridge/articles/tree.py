@@ -1,0 +1,210 @@
+"""A small tree of an article's body: read by Lexbor, rearranged here, written as HTML again.
+
+Lexbor reads; the rearranging is done on plain Python lists, where a node that was taken out cannot be freed
+under somebody who still holds it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from feedbridge.articles.text import clean, words
+from feedbridge.errors import UnusableItem
+from feedbridge.model import Image
+
+MAX_DEPTH = 250
+"""Deeper trees are refused; `markup.tame` has refused the text before, so this only guards the recursion."""
+
+VOID = words("br col embed hr img source track wbr")
+
+BLOCKS = words(
+    "p h2 h3 h4 h5 h6 ul ol li dl dt dd table caption colgroup col thead tbody tfoot tr td th figure figcaption"
+    " pre blockquote hr details summary address"
+)
+"""Elements of the safe vocabulary that stand on lines of their own."""
+
+_BLANK_CHARACTERS = " \t\n\r\xa0\xad\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+
+_HIDDEN_CLASSES = words(
+    "off-screen screen-reader-text visually-hidden visuallyhidden sr-only element-invisible element-hidden"
+)
+_FURNITURE_CLASSES = words(
+    "sharedaddy jp-relatedposts addtoany_share_save_container social-share wpcnt bbccom_slot mpu-ad"
+)
+_UNWANTED_CLASSES = _HIDDEN_CLASSES | _FURNITURE_CLASSES
+_DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_FOLD = re.compile(r"[ \t\n]+")
+
+
+class Element:
+    """An element.
+
+    Attributes:
+        image: The picture that an `img` was found to show.
+        block: Whether it stands on lines of its own, or holds something that does.
+    """
+
+    __slots__ = ("attributes", "block", "children", "image", "tag")
+
+    def __init__(
+        self,
+        tag: str,
+        children: "Iterable[Node]" = (),
+        attributes: dict[str, str | None] | None = None,
+        image: Image | None = None,
+    ) -> None:
+        self.tag = tag
+        self.children: list[Node] = list(children)
+        self.attributes = attributes if attributes is not None else {}
+        self.image = image
+        self.block = tag in BLOCKS
+
+    def classes(self) -> frozenset[str]:
+        return frozenset((self.attributes.get("class") or "").split())
+
+
+Node = Element | str
+
+
+def check_selector(selector: str) -> None:
+    """Raise ValueError if this is not a CSS selector that can be used for `remove`."""
+    try:
+        LexborHTMLParser("<p>").css(selector)
+    except SelectolaxError as error:
+        raise ValueError(f"{selector!r} is not a CSS selector") from error
+
+
+def read_tree(markup: str, remove: tuple[str, ...] = ()) -> Element:
+    """Read well-nested markup (`markup.tame`); comments, hidden elements and known furniture are left out.
+
+    Args:
+        remove: CSS selectors of elements to leave out as well.
+
+    Raises:
+        UnusableItem: The tree is deeper than `MAX_DEPTH`.
+    """
+    parser = LexborHTMLParser(markup)
+    unwanted = {node.mem_id for selector in remove for node in parser.css(selector)}
+    # Only a numeric reference can bring back a character that the text was cleaned of.
+    reader = _Reader(unwanted, untidy="&#" in markup)
+    return Element("body", reader.children(parser.body, 1) if parser.body else ())
+
+
+class _Reader:
+    def __init__(self, unwanted: set[int], *, untidy: bool) -> None:
+        self._unwanted = unwanted
+        self._untidy = untidy
+
+    def children(self, parent: LexborNode, depth: int) -> list[Node]:
+        if depth > MAX_DEPTH:
+            raise UnusableItem(f"elements are nested more than {MAX_DEPTH} deep")
+        unwanted = self._unwanted
+        nodes: list[Node] = []
+        node = parent.first_child
+        while node is not None:
+            tag = node.tag
+            if tag == "-text":
+                text = node.text_content or ""
+                nodes.append(clean(text) if self._untidy else text)
+            elif tag is not None and tag[0] != "-":
+                attributes = node.attributes
+                if not (attributes and _hidden(attributes)) and not (unwanted and node.mem_id in unwanted):
+                    if self._untidy:
+                        attributes = {name: value and clean(value) for name, value in attributes.items()}
+                    inside = self.children(node, depth + 1) if tag not in VOID else ()
+                    nodes.append(Element(tag, inside, attributes))
+            node = node.next
+        return nodes
+
+
+def _hidden(attributes: dict[str, str | None]) -> bool:
+    classes = attributes.get("class")
+    if classes and not _UNWANTED_CLASSES.isdisjoint(classes.split()):
+        return True
+    style = attributes.get("style")
+    return "hidden" in attributes or bool(style and _DISPLAY_NONE.search(style))
+
+
+def is_blank(node: Node) -> bool:
+    """Whether this is text that shows nothing."""
+    return isinstance(node, str) and not node.strip(_BLANK_CHARACTERS)
+
+
+def is_longer(nodes: Iterable[Node], limit: int) -> bool:
+    """Whether these hold more text than `limit` characters, an element counted as one; stops counting there."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        limit -= len(node) if isinstance(node, str) else 1
+        if limit < 0:
+            return True
+        if isinstance(node, Element):
+            waiting.extend(node.children)
+    return False
+
+
+def elements(nodes: Iterable[Node]) -> Iterator[Element]:
+    """All elements in the order of the text."""
+    waiting = [iter(nodes)]
+    while waiting:
+        for node in waiting[-1]:
+            if isinstance(node, Element):
+                yield node
+                waiting.append(iter(node.children))
+                break
+        else:
+            waiting.pop()
+
+
+def serialise(nodes: Iterable[Node]) -> str:
+    """Write the nodes as HTML."""
+    out: list[str] = []
+    _write(nodes, out)
+    return "".join(out)
+
+
+def _write(nodes: Iterable[Node], out: list[str]) -> None:
+    for node in nodes:
+        if isinstance(node, str):
+            out.append(escape(node, quote=False))
+            continue
+        out.append("<" + node.tag)
+        for name, value in node.attributes.items():
+            out.append(f' {name}="{escape(value or "")}"')
+        out.append(">")
+        if node.tag in VOID:
+            continue
+        _write(node.children, out)
+        out.append(f"</{node.tag}>")
+
+
+def visible_text(nodes: Iterable[Node]) -> str:
+    """The text as it is read: whitespace folded, a line for each block and after each `br`, no blank lines."""
+    out: list[str] = []
+    _read_out(nodes, out)
+    lines = (" ".join(line.split()) for line in "".join(out).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def _read_out(nodes: Iterable[Node], out: list[str]) -> None:
+    for node in nodes:
+        if isinstance(node, str):
+            out.append(node)
+        elif node.tag in BLOCKS or node.tag in ("div", "br"):
+            out.append("\n")
+            _read_out(node.children, out)
+            out.append("\n")
+        else:
+            _read_out(node.children, out)
+
+
+def text_of(nodes: Iterable[Node]) -> str:
+    """The visible text in one line."""
+    return visible_text(nodes).replace("\n", " ")
+
+
+def fold(text: str) -> str:
+    """Fold spaces, tabs and line feeds into one space, as a browser does."""
+    return _FOLD.sub(" ", text)
