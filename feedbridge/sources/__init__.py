@@ -1,0 +1,1 @@
+"""Pages become items, one module for each kind of source. No I/O, no clock."""
