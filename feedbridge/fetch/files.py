@@ -15,7 +15,7 @@ from pathlib import Path
 from feedbridge.errors import FetchError, UnusableItem
 from feedbridge.model import FolderRequest
 
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.5
 """A file written less than this ago is looked at twice before it is read."""
 
 

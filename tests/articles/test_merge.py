@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedbridge import model
 from feedbridge.articles.merge import Circumstances, merge
 from feedbridge.articles.normalise import Normalised
 from feedbridge.model import Article
@@ -47,6 +48,7 @@ def told(
             first_seen=at(first_seen),
             changed=at(first_seen if changed is None else changed),
             content_hash=text_hash or f"1:{body}",
+            testimonies=(model.Testimony(kind="body", text="", value=at(published), note=""),),
         ),
         stamp=None if stamp is None else at(stamp),
         path=path,
@@ -193,6 +195,13 @@ class TestReread:
         expected = replace(fresh.article, updated=at(12), changed=at(50))
 
         assert merge(KNOWN, fresh, REREAD) == replace(fresh, article=expected)
+
+    def test_a_date_that_nobody_tells_any_more_stays(self) -> None:
+        """An edited version carries a later stamp alone; read by new rules it does not move the first date."""
+        edited = merge(KNOWN, told(body="new", stamp=30, published=30), SETTLED)
+
+        assert edited.article.published == at(10)
+        assert merge(edited, told(body="new", stamp=30, published=30), REREAD).article.published == at(10)
 
     def test_updated_is_not_before_published(self) -> None:
         """It gives way where `published` moves beyond it, even if another file has the body."""

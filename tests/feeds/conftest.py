@@ -83,10 +83,10 @@ def full_feed() -> Feed:
 
 @pytest.fixture(scope="session")
 def assert_golden() -> Callable[[str, bytes], None]:
-    """Compare bytes with a golden file; `FEEDBRIDGE_REGENERATE=1 pytest tests/feeds` writes them anew."""
+    """Compare bytes with a golden file; `REGENERATE_GOLDEN=1 pytest tests/feeds` writes them anew."""
 
     def check(name: str, body: bytes) -> None:
-        if os.environ.get("FEEDBRIDGE_REGENERATE"):
+        if os.environ.get("REGENERATE_GOLDEN"):
             (GOLDEN / name).write_bytes(body)
         assert body.decode() == (GOLDEN / name).read_text(encoding="utf-8")
 

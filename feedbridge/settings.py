@@ -1,0 +1,652 @@
+"""The settings: a TOML file and a few environment variables, read into values that need no second look.
+
+Unknown keys and bad values are refused; each complaint names the file, the key and what would be right.
+Relative paths count from the settings file.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from feedbridge.errors import SettingsError
+from feedbridge.policies import Policy, parse_policy
+
+DEFAULT_PATH = Path("config/feedbridge.toml")
+ENVIRONMENT_PREFIX = "FEEDBRIDGE_"
+
+_DURATION = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>[smhdwy])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_SIZE = re.compile(r"(?P<count>\d{1,12})\s*(?P<unit>B|KiB|MiB|GiB)?")
+_SIZE_BYTES = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_NAME_BYTES, _PATH_BYTES = 255, 4000
+_ADDRESS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_IRI = re.compile(r"(?:https?://[^/?#]|(?!https?:)[a-z][a-z0-9+.-]*:.)", re.IGNORECASE)
+_OUT_OF_LINE = {"Cc", "Cn", "Cs", "Zl", "Zp"}
+"""Categories of characters that no title holds: controls, line ends, and what is no character."""
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    return PydanticCustomError("feedbridge", "{message}", {"message": message})
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or int(match["count"]) == 0:
+        raise _refuse('give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"')
+    try:
+        return timedelta(seconds=int(match["count"]) * _UNIT_SECONDS[match["unit"]])
+    except OverflowError as error:
+        raise _refuse("this time is longer than any calendar") from error
+
+
+def _every(value: object) -> object:
+    if value == "adaptive":
+        return value
+    if not isinstance(value, (str, timedelta)) or (isinstance(value, str) and not _DURATION.fullmatch(value.strip())):
+        raise _refuse('give a time with its unit, such as "90s", "15m", "2h" or "1d", or "adaptive"')
+    return _duration(value)
+
+
+def _keep(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    try:
+        return _duration(value)
+    except PydanticCustomError as error:
+        raise _refuse('give a time, such as "2y" or "90d", or a number of entries above 0') from error
+
+
+def _cron(value: str) -> str:
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        CronTrigger.from_crontab(value)
+    except (ValueError, TypeError) as error:
+        raise _refuse(
+            'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
+        ) from error
+    return value
+
+
+def _listen(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host.replace(":", " ")
+    if not colon or not host or " " in host or not re.fullmatch(r"\d{1,5}", port) or int(port) > 65_535:
+        raise _refuse('give an address and a port, such as "127.0.0.1:8000", "0.0.0.0:8000" or "[::1]:8000"')
+    return value
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or int(match["count"]) == 0:
+        raise _refuse('give a number of bytes above 0, or a text with its unit, such as "512KiB" or "4MiB"')
+    return int(match["count"]) * _SIZE_BYTES[match["unit"]]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise _refuse('give the name of a time zone, such as "UTC" or "Asia/Shanghai"') from error
+    return name
+
+
+def _policy(value: object) -> Policy:
+    if isinstance(value, Policy):
+        return value
+    if not isinstance(value, str):
+        raise _refuse('give "keep", "origin", "drop" or a template with ${href_ue}, as text')
+    try:
+        return parse_policy(value)
+    except ValueError as error:
+        raise _refuse(str(error)) from error
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _refuse('give a whole address that begins with "http://" or "https://"')
+    if not _ADDRESS.fullmatch(value):
+        raise _refuse('write it in ASCII: a host as "xn--…", spaces and other signs as "%20" and the like')
+    return value
+
+
+def _iri(value: str) -> str:
+    if not _IRI.match(value) or not _ADDRESS.fullmatch(value):
+        raise _refuse('give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"')
+    return value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise _refuse('give the name of a host and nothing else, such as "images.example.org"')
+    return value.lower()
+
+
+def _host_pattern(value: str) -> str:
+    if not re.fullmatch(r"(\*\.)?[^\s/:@?#*]+", value):
+        raise _refuse('give the name of a host, such as "example.org", or "*.example.org" for its subdomains')
+    return value
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise _refuse(f'names "{value}" twice; once is enough')
+    return values
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise _refuse("give a path as text")
+    folder = (info.context or {}).get("folder", Path())
+    try:
+        path = Path(folder, Path(value).expanduser()).resolve()
+    except (OSError, RuntimeError) as error:
+        raise _refuse(f"cannot be used ({getattr(error, 'strerror', None) or error}); give another path") from error
+    if len(bytes(path)) > _PATH_BYTES or any(len(part.encode(errors="replace")) > _NAME_BYTES for part in path.parts):
+        raise _refuse("is longer than a file system takes; give a shorter path")
+    return path
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}", value):
+        raise _refuse('give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)')
+    return value
+
+
+def _words(value: str) -> str:
+    if not value.strip():
+        raise _refuse("give at least one letter, or leave it out")
+    if any(unicodedata.category(letter) in _OUT_OF_LINE for letter in value):
+        raise _refuse("give one line, without control characters")
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdwy]$", "examples": ["15m"]}),
+]
+Every = Annotated[
+    timedelta | Literal["adaptive"],
+    BeforeValidator(_every),
+    PlainSerializer(lambda value: value if isinstance(value, str) else f"{int(value.total_seconds())}s"),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+\s*[smhdwy]|adaptive)$", "examples": ["15m", "adaptive"]}),
+]
+Keep = Annotated[
+    timedelta | int,
+    BeforeValidator(_keep),
+    PlainSerializer(lambda value: value if isinstance(value, int) else f"{int(value.total_seconds())}s"),
+    WithJsonSchema({"type": ["integer", "string"], "examples": ["2y", 500]}),
+]
+Cron = Annotated[str, AfterValidator(_cron)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": ["integer", "string"], "examples": [4_194_304, "4MiB"]}),
+]
+Zone = Annotated[str, AfterValidator(_zone)]
+ImagePolicy = Annotated[
+    Policy,
+    BeforeValidator(_policy),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["keep", "origin", "drop", "https://wsrv.nl/?url=${href_ue}"]}),
+]
+Address = Annotated[str, AfterValidator(_address)]
+Location = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
+Language = Annotated[str, AfterValidator(_language)]
+Iri = Annotated[str, AfterValidator(_iri)]
+Host = Annotated[str, AfterValidator(_host)]
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+Words = Annotated[str, Field(max_length=500), AfterValidator(_words)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, arbitrary_types_allowed=True)
+
+
+class ImageRule(_Table):
+    """A picture policy for one host."""
+
+    host: HostPattern = Field(
+        description='The host of the picture\'s own address: itself and its subdomains; "*.example.org": only those.'
+    )
+    images: ImagePolicy = Field(description="The policy for its pictures.")
+
+
+class _WithImages(_Table):
+    images: ImagePolicy | None = Field(
+        default=None,
+        description=(
+            'What address a picture gets: "keep" (as the source had it), "origin" (its own host), "drop", or a '
+            'template such as "https://wsrv.nl/?url=${href_ue}". The nearest wins: feed, source, site; else "keep".'
+        ),
+    )
+    image_rule: tuple[ImageRule, ...] = Field(
+        default=(),
+        description="Policies by host, asked before `images` of the same table; the first match wins.",
+    )
+
+
+class Site(_WithImages):
+    """The whole installation."""
+
+    title: Words = Field(default="feedbridge", description="The name of the site.")
+    base_url: Address = Field(default="http://127.0.0.1:8000/", description="Where readers find the published files.")
+    output: Location = Field(
+        default=Path("public"), validate_default=True, description="The folder that the files are written to."
+    )
+    store: str = Field(
+        default="sqlite:///var/feedbridge.db",
+        validate_default=True,
+        description="The database: `sqlite:///` and a path.",
+    )
+    language: Language | None = Field(
+        default=None, description="Language of articles whose source names none (BCP 47)."
+    )
+    author: Words | None = Field(
+        default=None, description="Author of entries that have none. Left out: the site's title."
+    )
+    listen: Listen = Field(default="127.0.0.1:8000", description="Where `run` and `serve` listen: address and port.")
+    hub: Address | None = Field(
+        default=None, description="A WebSub hub; feeds name it, and it is told when one of them changes."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        if "?" in value or "#" in value:
+            raise _refuse('give an address without "?" and "#", such as "https://feeds.example.org/"')
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("store")
+    @classmethod
+    def _absolute_store(cls, value: str, info: ValidationInfo) -> str:
+        prefix, slashes, path = value.partition("///")
+        if prefix != "sqlite:" or not slashes or not path or "\0" in path:
+            raise _refuse('give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"')
+        return f"sqlite:///{_path(path, info)}"
+
+    @property
+    def store_path(self) -> Path:
+        """The database file, absolute."""
+        return Path(self.store.removeprefix("sqlite:///"))
+
+
+class ArchiveSource(_WithImages):
+    """A folder of saved articles."""
+
+    name: Words = Field(description="Names the source in reports and in `sources` of feeds; never shown to readers.")
+    kind: Literal["archive"] = Field(description='What it is: "archive".')
+    path: Location = Field(description="The folder.")
+    glob: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=("**/*.md", "**/*.txt", "**/*.html"),
+        min_length=1,
+        description="Which files, relative to the folder; `**` crosses folders. Names with a leading dot are left out.",
+    )
+    every: Every = Field(
+        default=timedelta(minutes=15),
+        description='How often to look: a number and "s", "m", "h", "d", "w" or "y"; or "adaptive", by its history.',
+    )
+    cron: Cron | None = Field(
+        default=None, description='When to look, instead of `every`: a cron line, such as "*/15 6-22 * * *".'
+    )
+    cron_timezone: Zone | None = Field(default=None, description="Zone of `cron`. Left out: `timezone`.")
+    min: Duration = Field(default=timedelta(minutes=5), description='With "adaptive": no more often than this.')
+    max: Duration = Field(default=timedelta(days=1), description='With "adaptive": no more seldom than this.')
+    jitter: Duration | None = Field(default=None, description="Up to so much later, by chance. Left out: none.")
+    timezone: Zone = Field(default="UTC", description="Zone of dates that name none.")
+    title: Words | None = Field(default=None, description="What readers see as the source's name. Left out: `name`.")
+    link: Address | None = Field(default=None, description="The source's home page.")
+    language: Language | None = Field(default=None, description="Language of its articles (BCP 47).")
+    author: Words | None = Field(default=None, description="Author of its articles that name none.")
+    folder_as: Literal["category", "author"] | None = Field(
+        default=None, description='Makes the name of an article\'s folder its "category" or its "author".'
+    )
+    remove: tuple[str, ...] = Field(
+        default=(), description="CSS selectors of elements to take out of the articles' text."
+    )
+    remove_text: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Texts to take out, such as a mirror's advert."
+    )
+    image_proxy_hosts: tuple[Host, ...] = Field(
+        default=(), description="Hosts that are picture proxies with the address in `url=`, `src=` or `u=`."
+    )
+    max_file_bytes: Size = Field(default=4 * 2**20, description='Longer files are refused; bytes, or "4MiB".')
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "ArchiveSource":
+        if self.cron is not None and "every" in self.model_fields_set:
+            raise _refuse("every and cron are two rhythms; leave one of the two out")
+        if self.min > self.max:
+            raise _refuse("min is longer than max; make it shorter")
+        return self
+
+    @field_validator("remove")
+    @classmethod
+    def _selectors(cls, selectors: tuple[str, ...]) -> tuple[str, ...]:
+        from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+
+        for selector in selectors:
+            try:
+                LexborHTMLParser("<p>").css(selector)
+            except SelectolaxError as error:
+                raise _refuse(f'"{selector}" is no CSS selector; give one such as ".share" or "#ad"') from error
+        return selectors
+
+    @field_validator("glob")
+    @classmethod
+    def _relative_globs(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if pattern.startswith("/") or ".." in pattern.split("/"):
+                raise _refuse(f'"{pattern}" leads out of the folder; give a glob such as "**/*.md"')
+        return patterns
+
+    def shape(self) -> str:
+        """A digest of the settings that shape what is read; when it moves, everything is read again."""
+        keys = {"timezone", "folder_as", "remove", "remove_text", "image_proxy_hosts"}
+        return digest(self.model_dump(mode="json", include=keys))
+
+
+Source = ArchiveSource
+
+
+class FeedTable(_WithImages):
+    """A feed, or with `by` a family of feeds."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$",
+        description='Names its files, `feeds/NAME.atom`: lower-case letters, digits, "-" and "_".',
+    )
+    title: Words | None = Field(default=None, description="Left out: the site's title.")
+    subtitle: Words | None = Field(default=None, description="One line that says what is in it.")
+    link: Address | None = Field(default=None, description="The page it belongs to. Left out: `base_url`.")
+    language: Language | None = Field(default=None, description="Its language (BCP 47). Left out: the site's.")
+    author: Words | None = Field(default=None, description="Author of entries that have none. Left out: the site's.")
+    rights: Words | None = Field(default=None, description="A line about rights.")
+    icon: Address | None = Field(default=None, description="Address of its picture.")
+    id: Iri | None = Field(
+        default=None,
+        description="Its id, an absolute IRI, where it must stay that of another program's feed. Left out: made once.",
+    )
+    sources: Annotated[tuple[str, ...], AfterValidator(_each_once)] | None = Field(
+        default=None, min_length=1, description="Names of sources. Left out: all."
+    )
+    by: Literal["category", "author", "source"] | None = Field(
+        default=None, description='One feed for each "category", "author" or "source" instead of one for all.'
+    )
+    formats: Annotated[tuple[Literal["atom", "rss", "json"], ...], AfterValidator(_each_once)] = Field(
+        default=("atom", "rss", "json"), min_length=1, description="What to write."
+    )
+    limit: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=50, strict=True, description="Entries in the subscription document, at most."
+    )
+    max_bytes: Size = Field(default=2**20, description='Size of the subscription document, at most; bytes, or "1MiB".')
+    archives: bool = Field(
+        default=True, strict=True, description="Whether older entries are kept in archive documents (RFC 5005)."
+    )
+
+    keep: Keep | None = Field(
+        default=None,
+        description=(
+            "With `archives = false`: entries that are older, or beyond so many, are dropped for good. Left out: never."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _keep_without_archives(self) -> "FeedTable":
+        if self.keep is not None and self.archives:
+            raise _refuse("keep drops old entries and archives keeps them; say archives = false, or leave keep out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_id_each(self) -> "FeedTable":
+        if self.id and self.by:
+            raise _refuse("id is for one feed, and by makes several; leave one of the two out")
+        return self
+
+
+class Settings(_Table):
+    """All settings of one file."""
+
+    site: Site = Field(default_factory=Site)
+    source: tuple[Source, ...] = Field(min_length=1, description="What is read.")
+    feed: tuple[FeedTable, ...] = Field(
+        default=(FeedTable(name="news"),),
+        min_length=1,
+        description="What is written. Left out: one feed, `news`.",
+    )
+
+    @model_validator(mode="after")
+    def _names(self) -> "Settings":
+        known = [source.name for source in self.source]
+        _refuse_twice("source", "named", known)
+        _refuse_twice("feed", "named", [feed.name for feed in self.feed])
+        _refuse_twice("feed", "with the id", [feed.id for feed in self.feed if feed.id])
+        for feed in self.feed:
+            for name in feed.sources or ():
+                if name not in known:
+                    raise _refuse(
+                        f'feed "{feed.name}": sources names "{name}", but there is no such source;'
+                        f" there is: {', '.join(known)}"
+                    )
+        return self
+
+    def sources_of(self, feed: FeedTable) -> tuple[Source, ...]:
+        """The sources that a feed shows, in the order of the feed's own list."""
+        if feed.sources is None:
+            return self.source
+        by_name = {source.name: source for source in self.source}
+        return tuple(by_name[name] for name in feed.sources)
+
+
+def _refuse_twice(kind: str, how: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise _refuse(f'there are two [[{kind}]] tables {how} "{name}"; give each its own')
+
+
+def digest(value: object) -> str:
+    """A short hex digest of a JSON value, the same in every run."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: The TOML file.
+        environ: The environment; `FEEDBRIDGE_TITLE` and the like override the keys of `[site]`.
+
+    Raises:
+        SettingsError: One line for each complaint, with file, key and mend.
+    """
+    tables = _read_toml(path)
+    site = tables.setdefault("site", {})
+    overridden = dict(_overrides(environ))
+    if isinstance(site, dict):
+        site.update({key: value for key, (_, value) in overridden.items()})
+    try:
+        return Settings.model_validate(tables, context={"folder": path.absolute().parent})
+    except ValidationError as error:
+        names = {key: name for key, (name, _) in overridden.items()}
+        lines = [_complaint(path, tables, names, one) for one in error.errors() if not _is_echo(one)]
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from error
+
+
+def environment_names() -> tuple[str, ...]:
+    """The environment variables that override `[site]`."""
+    return tuple(f"{ENVIRONMENT_PREFIX}{key.upper()}" for key in Site.model_fields if key != "image_rule")
+
+
+def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that look like ours and are none, such as a misspelt one."""
+    known = {*environment_names(), f"{ENVIRONMENT_PREFIX}CONFIG"}
+    return tuple(name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the settings file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f'{path}: no such file; "feedbridge init --config {path}" writes one, --config names another'
+        ) from error
+    except IsADirectoryError as error:
+        raise SettingsError(f"{path}: is a folder; name the settings file itself") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); mend that, or name another file") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from error
+
+
+def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for name in environment_names():
+        if name in environ:
+            yield name.removeprefix(ENVIRONMENT_PREFIX).lower(), (name, environ[name])
+
+
+def _complaint(path: Path, tables: Mapping[str, Any], variables: Mapping[str, str], details: ErrorDetails) -> str:
+    location = details["loc"]
+    if location[:1] == ("site",) and len(location) > 1 and location[1] in variables:
+        return f"{variables[str(location[1])]}: {_message(details)}"
+    return f"{path}: {_key(tables, location)}{_message(details)}"
+
+
+def _key(tables: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
+    """The place of a complaint as a person would say it: `[[source]] "voa": glob: `."""
+    if not location:
+        return ""
+    words: list[str] = []
+    here: Any = tables
+    for step in location:
+        here = here.get(step) if isinstance(here, dict) else _item(here, step)
+        if isinstance(step, int):
+            name = here.get("name") if isinstance(here, dict) else None
+            words[-1] += f" {_shown(name)}" if isinstance(name, str) else f" number {step + 1}"
+        elif not words and step in {"site", "source", "feed"}:
+            words.append("[site]" if step == "site" else f"[[{step}]]")
+        else:
+            words.append(step)
+    return ": ".join(words) + ": "
+
+
+def _item(here: object, step: int | str) -> object:
+    if isinstance(here, (list, tuple)) and isinstance(step, int) and step < len(here):
+        return here[step]
+    return None
+
+
+def _is_echo(details: ErrorDetails) -> bool:
+    """Whether a list is only called too short because all that stands in it was refused already."""
+    return details["type"] == "too_short" and bool(details["input"])
+
+
+_PLAIN_WORDS = {
+    "bool_type": "give true or false, without quotes",
+    "greater_than_equal": "give {ge} or more",
+    "int_type": "give a whole number, without quotes",
+    "less_than_equal": "give {le} or less",
+    "literal_error": "give {expected}",
+    "missing": "is missing; give it",
+    "model_type": "give a table with keys",
+    "string_too_long": "give at most {max_length} characters",
+    "string_too_short": "give at least one character",
+    "string_type": "give text, in quotes",
+    "string_unicode": "give text that can be written as UTF-8",
+    "too_short": "give at least one, or leave it out",
+    "tuple_type": 'give a list, such as ["…"]',
+}
+
+
+def _message(details: ErrorDetails) -> str:
+    """What is wrong and what would be right, in plain words."""
+    match details["type"], details["loc"]:
+        case "feedbridge", _:
+            return details["msg"]
+        case "extra_forbidden", location:
+            return _unknown_key(location)
+        case (("missing" | "too_short"), ("source",)):
+            return "there is none; give at least one [[source]] table"
+        case "tuple_type", (("source" | "feed") as table,):
+            return f"write [[{table}]], in double brackets"
+        case "tuple_type", (*_, "image_rule"):
+            return "write a list of tables, such as [[site.image_rule]] or [[source.image_rule]]"
+        case "model_type", ("site",):
+            return "write [site], in single brackets, and once"
+        case "string_pattern_mismatch", (*_, "name"):
+            mend = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
+        case kind, _:
+            words = _PLAIN_WORDS.get(kind, "give another value")
+            mend = words.format_map(details.get("ctx", {})).replace("'", '"')
+    return mend if details["type"] == "missing" else f"{mend} (it says {_shown(details['input'])})"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+_TABLES: dict[str, tuple[str, type[BaseModel]]] = {
+    "site": ("[site]", Site),
+    "source": ("[[source]]", ArchiveSource),
+    "feed": ("[[feed]]", FeedTable),
+}
+
+
+def _unknown_key(location: tuple[int | str, ...]) -> str:
+    key = str(location[-1])
+    table: type[BaseModel] = Settings
+    if "image_rule" in location[:-1]:
+        table = ImageRule
+    elif len(location) > 1:
+        table = _TABLES[str(location[0])][1]
+    known = list(table.model_fields)
+    homes = [heading for heading, other in _TABLES.values() if key in other.model_fields]
+    if near := difflib.get_close_matches(key, known, n=1, cutoff=0.7):
+        return f'no such key; did you mean "{near[0]}"?'
+    if homes:
+        return f"no such key here; it belongs in {' or '.join(homes)}"
+    return f"no such key; there is: {', '.join(known)}"

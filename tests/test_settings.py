@@ -1,0 +1,595 @@
+"""The settings: what is read from TOML and the environment, and what is said of what cannot be."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedbridge import settings, starter
+from feedbridge.errors import SettingsError
+from feedbridge.settings import ArchiveSource, FeedTable, ImageRule, Settings, Site
+
+ROOT = Path(__file__).parents[1]
+SOURCE = '[[source]]\nname = "voa"\nkind = "archive"\npath = "articles"\n'
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a settings file."""
+
+    def _write(text: str) -> Path:
+        path = tmp_path / "feeds.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return _write
+
+
+def complaints(path: Path, environ: Mapping[str, str] | None = None) -> list[str]:
+    """What is said of a settings file that cannot be used, without the file's name before each line."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load(path, environ or {})
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith(f"{path}: ") for line in lines), lines
+    return [line.removeprefix(f"{path}: ") for line in lines]
+
+
+# What is read
+
+
+def test_a_source_alone_is_enough(write: Write, tmp_path: Path) -> None:
+    """All but one source has a default; relative paths, also default ones, count from the settings file."""
+    loaded = settings.load(write(SOURCE), {})
+    assert loaded.site == Site(output=tmp_path / "public", store=f"sqlite:///{tmp_path}/var/feedbridge.db")
+    assert loaded.site.store_path == tmp_path / "var" / "feedbridge.db"
+    assert loaded.source == (ArchiveSource(name="voa", kind="archive", path=tmp_path / "articles"),)
+    assert loaded.source[0].every == timedelta(minutes=15)
+    assert loaded.feed == (FeedTable(name="news"),)
+    assert loaded.sources_of(loaded.feed[0]) == loaded.source
+
+
+def test_relative_paths_count_from_the_settings_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the working folder nor a relative name of the file itself changes what they mean."""
+    (tmp_path / "elsewhere").mkdir()
+    write('[site]\noutput = "../out"\nstore = "sqlite:///../state/s.db"\n' + SOURCE)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    loaded = settings.load(Path("../feeds.toml"), {})
+    assert loaded.site.output == tmp_path.parent / "out"
+    assert loaded.site.store_path == tmp_path.parent / "state" / "s.db"
+    assert loaded.source[0].path == tmp_path / "articles"
+
+
+def test_absolute_and_home_paths_stay_what_they_are(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absolute path and one that begins with `~` do not count from the file."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    loaded = settings.load(write('[site]\noutput = "~/public"\nstore = "sqlite:////srv/s.db"\n' + SOURCE), {})
+    assert loaded.site.output == Path("/home/somebody/public")
+    assert loaded.site.store_path == Path("/srv/s.db")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86_400), ("1w", 604_800), (" 3 m ", 180)],
+)
+def test_durations(write: Write, text: str, meant: int) -> None:
+    """A time is a number with its unit."""
+    assert settings.load(write(f'{SOURCE}every = "{text}"'), {}).source[0].every == timedelta(seconds=meant)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("4096", 4096), ('"4096"', 4096), ('"10B"', 10), ('"512KiB"', 524_288), ('"4 MiB"', 4_194_304), ('"1GiB"', 2**30)],
+)
+def test_sizes(write: Write, text: str, meant: int) -> None:
+    """A size is a number of bytes, or a text with its unit."""
+    assert settings.load(write(f"{SOURCE}max_file_bytes = {text}"), {}).source[0].max_file_bytes == meant
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    """Some editors put one before UTF-8."""
+    path = tmp_path / "feeds.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SOURCE.replace("\n", "\r\n").encode())
+    assert settings.load(path, {}).source[0].name == "voa"
+
+
+def test_titles_may_hold_joiners_and_wide_spaces(write: Write) -> None:
+    """Persian and emoji need joiners (U+200C, U+200D), Chinese its own space (U+3000)."""
+    title = "می\u200cخواهم\u3000👨\u200d👩\u200d👧"
+    assert settings.load(write(f'{SOURCE}title = "{title}"'), {}).source[0].title == title
+
+
+def test_hosts_of_proxies_are_compared_in_lower_case(write: Write) -> None:
+    """A host means the same in any case."""
+    loaded = settings.load(write(f'{SOURCE}image_proxy_hosts = ["Img.Example.ORG"]'), {})
+    assert loaded.source[0].image_proxy_hosts == ("img.example.org",)
+
+
+def test_a_feed_shows_its_sources_in_its_own_order(write: Write) -> None:
+    """The source named first wins where two have the same article."""
+    second = SOURCE.replace("voa", "rfi")
+    loaded = settings.load(write(SOURCE + second + '[[feed]]\nname = "all"\nsources = ["rfi", "voa"]'), {})
+    assert [source.name for source in loaded.sources_of(loaded.feed[0])] == ["rfi", "voa"]
+
+
+@pytest.mark.parametrize(
+    "line", ['timezone = "Asia/Shanghai"', 'folder_as = "author"', 'remove = ["p"]', 'remove_text = ["x"]']
+)
+def test_the_shape_moves_with_what_shapes_the_text(write: Write, line: str) -> None:
+    """A source is read anew when a setting changes that shapes what is read, and only then."""
+    before = settings.load(write(SOURCE), {}).source[0]
+    assert settings.load(write(f"{SOURCE}{line}"), {}).source[0].shape() != before.shape()
+    assert settings.load(write(f'{SOURCE}every = "1d"\ntitle = "x"'), {}).source[0].shape() == before.shape()
+
+
+# The environment
+
+_VALUES = {
+    "FEEDBRIDGE_TITLE": ("title", "From afar", "From afar"),
+    "FEEDBRIDGE_BASE_URL": ("base_url", "https://feeds.example.org", "https://feeds.example.org/"),
+    "FEEDBRIDGE_OUTPUT": ("output", "/srv/out", Path("/srv/out")),
+    "FEEDBRIDGE_STORE": ("store", "sqlite:////srv/s.db", "sqlite:////srv/s.db"),
+    "FEEDBRIDGE_LANGUAGE": ("language", "zh-TW", "zh-TW"),
+    "FEEDBRIDGE_AUTHOR": ("author", "The editors", "The editors"),
+    "FEEDBRIDGE_LISTEN": ("listen", "[::1]:80", "[::1]:80"),
+    "FEEDBRIDGE_HUB": ("hub", "https://hub.example.org/", "https://hub.example.org/"),
+    "FEEDBRIDGE_IMAGES": ("images", "drop", "drop"),
+}
+
+
+def test_the_variables_are_these() -> None:
+    """Each key of `[site]` that is one value has its variable."""
+    assert set(settings.environment_names()) == set(_VALUES)
+    assert {key for key, _, _ in _VALUES.values()} == set(Site.model_fields) - {"image_rule"}
+
+
+@pytest.mark.parametrize("name", sorted(_VALUES))
+@pytest.mark.parametrize("site", ["", '[site]\ntitle = "In the file"\nauthor = "In the file"\nimages = "keep"\n'])
+def test_variables_override_the_site(write: Write, site: str, name: str) -> None:
+    """Also where the file has the key, and where it has no `[site]` at all."""
+    key, text, meant = _VALUES[name]
+    loaded = settings.load(write(site + SOURCE), {name: text, "OTHER": "x"})
+    value = getattr(loaded.site, key)
+    assert (str(value) if key == "images" else value) == meant
+
+
+def test_a_variable_that_is_wrong_is_named_itself(write: Write) -> None:
+    """The file is not to blame for it."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(SOURCE), {"FEEDBRIDGE_BASE_URL": "feeds.example.org", "FEEDBRIDGE_TITLE": ""})
+    assert str(caught.value).split("\n") == [
+        "FEEDBRIDGE_TITLE: give at least one letter, or leave it out",
+        'FEEDBRIDGE_BASE_URL: give a whole address that begins with "http://" or "https://"',
+    ]
+
+
+def test_a_variable_in_no_known_encoding_is_refused(write: Write) -> None:
+    """Bytes of the environment that are no UTF-8 come as lone surrogates."""
+    with pytest.raises(SettingsError, match=r"^FEEDBRIDGE_TITLE: give text that can be written as UTF-8"):
+        settings.load(write(SOURCE), {"FEEDBRIDGE_TITLE": "\udcff"})
+
+
+def test_variables_that_look_like_ours_are_told_apart() -> None:
+    """A misspelt one is found; ours, and those of others, are not."""
+    environ = {"FEEDBRIDGE_TITEL": "x", "FEEDBRIDGE_TITLE": "x", "FEEDBRIDGE_CONFIG": "x", "HOME": "x"}
+    assert settings.strangers(environ) == ("FEEDBRIDGE_TITEL",)
+
+
+# What is refused
+
+_ADDRESS = 'give a whole address that begins with "http://" or "https://"'
+_IN_ASCII = 'write it in ASCII: a host as "xn--…", spaces and other signs as "%20" and the like'
+_TIME = 'give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"'
+_LISTEN = 'give an address and a port, such as "127.0.0.1:8000", "0.0.0.0:8000" or "[::1]:8000"'
+_CRON = 'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
+_KEEP = 'give a time, such as "2y" or "90d", or a number of entries above 0'
+_RHYTHM = 'give a time with its unit, such as "90s", "15m", "2h" or "1d", or "adaptive"'
+_SIZE = 'give a number of bytes above 0, or a text with its unit, such as "512KiB" or "4MiB"'
+_POLICY = 'give "keep", "origin", "drop" or a template with ${href_ue}'
+_ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
+_LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
+_STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
+_NAME = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
+_IRI = 'give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('titel = "x"', 'titel: no such key; did you mean "title"?'),
+        ("limit = 5", "limit: no such key here; it belongs in [[feed]]"),
+        ("title = 5", "title: give text, in quotes (it says 5)"),
+        ('title = ""', "title: give at least one letter, or leave it out"),
+        ('title = " \\u3000"', "title: give at least one letter, or leave it out"),
+        ('title = "a\\nb"', "title: give one line, without control characters"),
+        ('title = "\\u001b[2J"', "title: give one line, without control characters"),
+        ('title = "\\uFFFE"', "title: give one line, without control characters"),
+        (f'title = "{"x" * 501}"', f'title: give at most 500 characters (it says "{"x" * 58}…)'),
+        ('base_url = "feeds.example.org"', f"base_url: {_ADDRESS}"),
+        ('base_url = "ftp://example.org/"', f"base_url: {_ADDRESS}"),
+        ('base_url = "http://[x/"', f"base_url: {_ADDRESS}"),
+        ('base_url = "http://h:99999/"', f"base_url: {_ADDRESS}"),
+        ('base_url = "http://例子.cn/"', f"base_url: {_IN_ASCII}"),
+        ('base_url = "http://h/\\u0001"', f"base_url: {_IN_ASCII}"),
+        ('base_url = "http://h/a b"', f"base_url: {_IN_ASCII}"),
+        (
+            'base_url = "http://h/?a=1"',
+            'base_url: give an address without "?" and "#", such as "https://feeds.example.org/"',
+        ),
+        ("output = 5", "output: give a path as text"),
+        ('output = ""', "output: give a path as text"),
+        ('output = "a\\u0000b"', "output: give a path as text"),
+        (f'output = "{"x" * 256}"', "output: is longer than a file system takes; give a shorter path"),
+        (f'output = "{"x/" * 2500}"', "output: is longer than a file system takes; give a shorter path"),
+        (
+            'output = "~nobody-of-this-name/x"',
+            "output: cannot be used (Could not determine home directory.); give another path",
+        ),
+        ('store = "mysql://host/db"', f"store: {_STORE}"),
+        ('store = "sqlite:///"', f"store: {_STORE}"),
+        ("store = 5", "store: give text, in quotes (it says 5)"),
+        ('language = "zh_CN"', f"language: {_LANGUAGE}"),
+        ('images = "kepe"', f'images: {_POLICY}; did you mean "keep"?'),
+        ("images = true", "images: " + _POLICY + ", as text"),
+        (
+            'images = "https://x/"',
+            'images: name the picture with "${href_ue}", "${href}" or another name between "${" ',
+        ),
+        (
+            'image_rule = "x"',
+            "image_rule: write a list of tables, such as [[site.image_rule]] or [[source.image_rule]]",
+        ),
+        ('image_rule = [{ host = "x" }]', "image_rule number 1: images: is missing; give it"),
+        (
+            'image_rule = [{ host = "https://x/", images = "keep" }]',
+            'image_rule number 1: host: give the name of a host, such as "example.org",',
+        ),
+        (
+            'image_rule = [{ hots = "x", host = "x", images = "keep" }]',
+            'image_rule number 1: hots: no such key; did you mean "host"?',
+        ),
+    ],
+)
+def test_wrong_in_the_site(write: Write, line: str, said: str) -> None:
+    """One line for one mistake, with key and mend."""
+    (only,) = complaints(write(f"[site]\n{line}\n{SOURCE}"))
+    assert only.startswith(f"[site]: {said}")
+
+
+def test_a_rhythm_is_an_interval_a_cron_line_or_the_history(write: Write) -> None:
+    """Three ways to say when a source is looked at."""
+    assert settings.load(write(SOURCE + 'every = "adaptive"'), {}).source[0].every == "adaptive"
+    by_cron = settings.load(write(SOURCE + 'cron = "*/15 6-22 * * *"\ncron_timezone = "Asia/Shanghai"'), {}).source[0]
+    assert (by_cron.cron, by_cron.cron_timezone) == ("*/15 6-22 * * *", "Asia/Shanghai")
+
+
+@pytest.mark.parametrize(("text", "meant"), [('"2y"', timedelta(days=730)), ("500", 500)])
+def test_what_is_kept_is_a_time_or_a_number(write: Write, text: str, meant: object) -> None:
+    """Of feeds without archives."""
+    loaded = settings.load(write(f'{SOURCE}[[feed]]\nname = "n"\narchives = false\nkeep = {text}'), {})
+    assert loaded.feed[0].keep == meant
+
+
+@pytest.mark.parametrize("text", ["8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", ":8000", "::1:8000", "a b:1"])
+def test_an_address_to_listen_at_has_its_port(write: Write, text: str) -> None:
+    """And an IPv6 address its brackets."""
+    (only,) = complaints(write(f'[site]\nlisten = "{text}"\n{SOURCE}'))
+    assert only == f"[site]: listen: {_LISTEN}"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("globb = []", 'globb: no such key; did you mean "glob"?'),
+        ('glob = "*.md"', 'glob: give a list, such as ["…"] (it says "*.md")'),
+        ("glob = []", "glob: give at least one, or leave it out (it says [])"),
+        ('glob = [""]', 'glob number 1: give at least one character (it says "")'),
+        ('glob = ["../*.md"]', 'glob: "../*.md" leads out of the folder; give a glob such as "**/*.md"'),
+        ('every = "15"', f"every: {_RHYTHM}"),
+        ("every = 15", f"every: {_RHYTHM}"),
+        ('every = "0m"', f"every: {_TIME}"),
+        ('every = "-1m"', f"every: {_RHYTHM}"),
+        ("every = 2026-01-01", f"every: {_RHYTHM}"),
+        ('every = "999999999w"', "every: this time is longer than any calendar"),
+        ('cron = "15 * *"', f"cron: {_CRON}"),
+        ('cron = "61 * * * *"', f"cron: {_CRON}"),
+        ("cron = 5", "cron: give text, in quotes (it says 5)"),
+        ('every = "5m"\ncron = "* * * * *"', "every and cron are two rhythms; leave one of the two out"),
+        ('every = "adaptive"\nmin = "2d"', "min is longer than max; make it shorter"),
+        ('jitter = "1"', f"jitter: {_TIME}"),
+        ('cron_timezone = "Peking"', f"cron_timezone: {_ZONE}"),
+        ('timezone = "Asia/Peking"', f"timezone: {_ZONE}"),
+        ('timezone = "../etc/passwd"', f"timezone: {_ZONE}"),
+        ('timezone = "Asia"', f"timezone: {_ZONE}"),
+        ('timezone = ""', f"timezone: {_ZONE}"),
+        ("timezone = 8", "timezone: give text, in quotes (it says 8)"),
+        ('link = "x"', f"link: {_ADDRESS}"),
+        ('folder_as = "tag"', 'folder_as: give "category" or "author" (it says "tag")'),
+        ('remove = ["a[["]', 'remove: "a[[" is no CSS selector; give one such as ".share" or "#ad"'),
+        ('remove = ".ad"', 'remove: give a list, such as ["…"] (it says ".ad")'),
+        ('remove_text = [""]', 'remove_text number 1: give at least one character (it says "")'),
+        (
+            'image_proxy_hosts = ["https://x.org/"]',
+            'image_proxy_hosts number 1: give the name of a host and nothing else, such as "images.example.org"',
+        ),
+        ('max_file_bytes = "4MB"', f"max_file_bytes: {_SIZE}"),
+        ("max_file_bytes = 0", f"max_file_bytes: {_SIZE}"),
+        ("max_file_bytes = true", f"max_file_bytes: {_SIZE}"),
+        ("max_file_bytes = 1.5", f"max_file_bytes: {_SIZE}"),
+    ],
+)
+def test_wrong_in_a_source(write: Write, line: str, said: str) -> None:
+    """One line for one mistake; the source is named as its table names itself."""
+    assert complaints(write(SOURCE + line)) == [f'[[source]] "voa": {said}']
+
+
+def test_a_wrong_name_in_a_template_is_named_with_all_the_right_ones(write: Write) -> None:
+    """What was meant comes last, where it is seen."""
+    (only,) = complaints(write(f'{SOURCE}images = "https://wsrv.nl/?url=${{hrf}}"'))
+    assert only.startswith('[[source]] "voa": images: ${hrf} is none of href, protocol, host')
+    assert only.endswith('did you mean "href"?')
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("limit = 0", "limit: give 1 or more (it says 0)"),
+        ("limit = 10001", "limit: give 10000 or less (it says 10001)"),
+        ('limit = "50"', 'limit: give a whole number, without quotes (it says "50")'),
+        ("limit = true", "limit: give a whole number, without quotes (it says true)"),
+        ("limit = 5.5", "limit: give a whole number, without quotes (it says 5.5)"),
+        ('archives = "yes"', 'archives: give true or false, without quotes (it says "yes")'),
+        ("archives = 1", "archives: give true or false, without quotes (it says 1)"),
+        ('by = "year"', 'by: give "category", "author" or "source" (it says "year")'),
+        ("formats = []", "formats: give at least one, or leave it out (it says [])"),
+        ('formats = ["atoom"]', 'formats number 1: give "atom", "rss" or "json" (it says "atoom")'),
+        ('formats = ["rss", "rss"]', 'formats: names "rss" twice; once is enough'),
+        ('sources = "voa"', 'sources: give a list, such as ["…"] (it says "voa")'),
+        ("sources = []", "sources: give at least one, or leave it out (it says [])"),
+        ('sources = ["voa", "voa"]', 'sources: names "voa" twice; once is enough'),
+        ('id = "news"', f"id: {_IRI}"),
+        ('id = "http:news"', f"id: {_IRI}"),
+        ('id = "urn:a<b"', f"id: {_IRI}"),
+        ('id = "urn:a"\nby = "source"', "id is for one feed, and by makes several; leave one of the two out"),
+        ('max_bytes = "1 MB"', f"max_bytes: {_SIZE}"),
+        ('icon = "x.png"', f"icon: {_ADDRESS}"),
+        ('keep = "2y"', "keep drops old entries and archives keeps them; say archives = false, or leave keep out"),
+        ("keep = 0\narchives = false", f"keep: {_KEEP}"),
+        ('keep = "long"\narchives = false', f"keep: {_KEEP}"),
+        ("keep = true\narchives = false", f"keep: {_KEEP}"),
+    ],
+)
+def test_wrong_in_a_feed(write: Write, line: str, said: str) -> None:
+    """One line for one mistake; nothing is taken for a number or a truth that is written as text."""
+    assert complaints(write(f'{SOURCE}[[feed]]\nname = "news"\n{line}')) == [f'[[feed]] "news": {said}']
+
+
+@pytest.mark.parametrize("name", ["News", "a b", "", "-a", "a-", "../a", "a/b", "新闻", "a" * 65, "a\\n"])
+def test_a_feeds_name_is_safe_as_a_files(write: Write, name: str) -> None:
+    """It becomes the name of files and a part of addresses."""
+    (only,) = complaints(write(f'{SOURCE}[[feed]]\nname = "{name}"'))
+    assert only.startswith("[[feed]] ")
+    assert f": name: {_NAME} (it says " in only
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ["[[source]]: there is none; give at least one [[source]] table"]),
+        ("source = []", ["[[source]]: there is none; give at least one [[source]] table"]),
+        ('[source]\nname = "voa"', ["[[source]]: write [[source]], in double brackets"]),
+        ('source = "voa"', ["[[source]]: write [[source]], in double brackets"]),
+        ('source = ["voa"]', ['[[source]] number 1: give a table with keys (it says "voa")']),
+        (f'[[site]]\ntitle = "x"\n{SOURCE}', ["[site]: write [site], in single brackets, and once"]),
+        (f"site = 3\n{SOURCE}", ["[site]: write [site], in single brackets, and once"]),
+        (f'{SOURCE}[feed]\nname = "x"', ["[[feed]]: write [[feed]], in double brackets"]),
+        (f"feed = []\n{SOURCE}", ["[[feed]]: give at least one, or leave it out (it says [])"]),
+        (f'titles = "x"\n{SOURCE}', ["titles: no such key; there is: site, source, feed"]),
+        (f'title = "x"\n{SOURCE}', ["title: no such key here; it belongs in [site] or [[source]] or [[feed]]"]),
+        (f'{SOURCE}[sites]\ntitle = "x"', ['sites: no such key; did you mean "site"?']),
+        ("[[source]]", [f"[[source]] number 1: {key}: is missing; give it" for key in ("name", "kind", "path")]),
+        (SOURCE.replace('"archive"', '"rss"'), ['[[source]] "voa": kind: give "archive" (it says "rss")']),
+        (SOURCE + SOURCE, ['there are two [[source]] tables named "voa"; give each its own']),
+        (
+            f'{SOURCE}[[feed]]\nname = "a"\n[[feed]]\nname = "a"',
+            ['there are two [[feed]] tables named "a"; give each its own'],
+        ),
+        (
+            f'{SOURCE}[[feed]]\nname = "a"\nid = "urn:x"\n[[feed]]\nname = "b"\nid = "urn:x"',
+            ['there are two [[feed]] tables with the id "urn:x"; give each its own'],
+        ),
+        (
+            f'{SOURCE}[[feed]]\nname = "a"\nsources = ["boa"]',
+            ['feed "a": sources names "boa", but there is no such source; there is: voa'],
+        ),
+    ],
+)
+def test_wrong_as_a_whole(write: Write, text: str, said: list[str]) -> None:
+    """What is said names the table; one mistake is told once."""
+    assert complaints(write(text)) == said
+
+
+def test_a_path_in_a_circle_of_links_is_refused(write: Write, tmp_path: Path) -> None:
+    """It leads nowhere."""
+    (tmp_path / "articles").symlink_to(tmp_path / "articles")
+    (only,) = complaints(write(SOURCE))
+    assert only.startswith('[[source]] "voa": path: cannot be used (')
+
+
+def test_all_mistakes_are_told_at_once(write: Write) -> None:
+    """Who mends a file does not have to ask again after each line."""
+    text = f'[site]\ntitel = "x"\n{SOURCE}every = "1"\n[[feed]]\nname = "N"\nlimit = 0'
+    assert [line.split(": ")[1] for line in complaints(write(text))] == ["titel", "every", "name", "limit"]
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """The command that is offered instead is one that exists."""
+    path = tmp_path / "none.toml"
+    assert complaints(path) == [f'no such file; "feedbridge init --config {path}" writes one, --config names another']
+
+
+def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
+    """It is told apart from a file that cannot be read."""
+    assert complaints(tmp_path) == ["is a folder; name the settings file itself"]
+
+
+def test_bytes_that_are_no_utf_8(tmp_path: Path) -> None:
+    """The place is named, for editors go there."""
+    path = tmp_path / "feeds.toml"
+    path.write_bytes(b"# \xff\n")
+    assert complaints(path) == ["is not UTF-8 text (byte 2); save it as UTF-8"]
+
+
+@pytest.mark.parametrize("text", ["x", "a = ", 'a = "', "a = 1\na = 2", "[" * 5000, f"a = {'[' * 5000}"])
+def test_text_that_is_no_toml(write: Write, text: str) -> None:
+    """One line says so, however deep the nesting."""
+    (only,) = complaints(write(text))
+    assert only.startswith("is not TOML: ")
+
+
+_JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+_KEYS = sorted({"x", *Site.model_fields, *ArchiveSource.model_fields, *FeedTable.model_fields, *ImageRule.model_fields})
+_TABLE = st.dictionaries(st.sampled_from(_KEYS), _JUNK | st.lists(st.dictionaries(st.sampled_from(_KEYS), _JUNK)))
+_FOREIGN_WORDS = re.compile(r"input|should|pydantic|give another value", re.IGNORECASE)
+
+
+@given(
+    tables=st.fixed_dictionaries(
+        {},
+        optional={
+            "site": _TABLE | _JUNK,
+            "source": st.lists(_TABLE, max_size=2) | _JUNK,
+            "feed": st.lists(_TABLE, max_size=2) | _JUNK,
+            "x": _JUNK,
+        },
+    )
+)
+def test_whatever_the_tables_hold_is_told_in_plain_words(tables: dict[str, Any]) -> None:
+    """Any value of any key is taken or refused, by lines of our own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_read_toml", lambda _path: json.loads(json.dumps(tables)))
+        try:
+            settings.load(Path("feeds.toml"), {})
+        except SettingsError as error:
+            said = [line for line in str(error).split("\n") if line.startswith("feeds.toml: ")]
+            assert said
+            assert [line for line in said if _FOREIGN_WORDS.search(line.partition(" (it says ")[0])] == []
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_is_settings_or_a_named_error(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing but `SettingsError` comes out."""
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError):
+        settings.load(path, {})
+
+
+# The schema
+
+
+def problems(value: object, schema: Mapping[str, Any], root: Mapping[str, Any], at: str = "") -> list[str]:
+    """What a value has against a JSON Schema, as far as ours uses the language."""
+    if "$ref" in schema:
+        return problems(value, root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root, at)
+    if "anyOf" in schema:
+        found = [problems(value, one, root, at) for one in schema["anyOf"]]
+        return [] if [] in found else found[0]
+    types = schema.get("type", [])
+    known = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
+    allowed = [known[name] for name in ([types] if isinstance(types, str) else types)]
+    if allowed and type(value) not in allowed:
+        return [f"{at}: {value!r} is no {types}"]
+    said = []
+    if "const" in schema and value != schema["const"]:
+        said.append(f"{at}: is not {schema['const']!r}")
+    if "enum" in schema and value not in schema["enum"]:
+        said.append(f"{at}: is none of {schema['enum']}")
+    if "pattern" in schema and not re.search(schema["pattern"], str(value)):
+        said.append(f"{at}: does not match {schema['pattern']}")
+    if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        said.append(f"{at}: is out of bounds")
+    if isinstance(value, list):
+        said += [one for item in value for one in problems(item, schema.get("items", {}), root, f"{at}[]")]
+    if isinstance(value, dict):
+        keys = schema.get("properties", {})
+        said += [f"{at}: lacks {key}" for key in schema.get("required", []) if key not in value]
+        said += [f"{at}: {key} is not in the schema" for key in value if key not in keys]
+        said += [one for key in value if key in keys for one in problems(value[key], keys[key], root, f"{at}.{key}")]
+    return said
+
+
+def _starter_with_each_comment() -> list[str]:
+    """The starter, and the starter with each commented-out key in turn."""
+    lines = starter.text().splitlines()
+    texts = [starter.text()]
+    for number, line in enumerate(lines):
+        if re.match(r"# \w+ = ", line):
+            texts.append("\n".join([*lines[:number], line.removeprefix("# "), *lines[number + 1 :]]))
+    return texts
+
+
+EXAMPLES = [(ROOT / "config" / "feedbridge.toml").read_text(encoding="utf-8"), *_starter_with_each_comment()]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_our_own_files_are_right_by_schema_and_loader(write: Write, text: str) -> None:
+    """The file that comes with feedbridge and the starter, also with any of its comments put in force."""
+    assert problems(tomllib.loads(text), settings.schema(), settings.schema()) == []
+    assert settings.load(write(text), {}).source
+
+
+def test_the_starter_offers_more_than_it_sets() -> None:
+    """So that the test above has comments to put in force."""
+    assert len(_starter_with_each_comment()) > 10
+
+
+def test_the_schema_knows_every_key_and_no_other() -> None:
+    """It is closed, so that an editor marks a misspelt key, and each key says what it is for."""
+    schema = settings.schema()
+    tables = {**schema["$defs"], "Settings": schema}
+    for model in (Settings, Site, ArchiveSource, FeedTable, ImageRule):
+        table = tables[model.__name__]
+        assert set(table["properties"]) == set(model.model_fields)
+        assert table["additionalProperties"] is False
+        described = table["properties"].items() if model is not Settings else []
+        assert [key for key, value in described if not value.get("description")] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"titel = 1\n{SOURCE}",
+        f'[site]\ntitel = "x"\n{SOURCE}',
+        SOURCE + 'glob = "*.md"',
+        SOURCE + 'every = "15"',
+        SOURCE + '[[feed]]\nname = "N"',
+        SOURCE + '[[feed]]\nname = "n"\nlimit = 0',
+        SOURCE + '[[feed]]\nname = "n"\nformats = ["atoom"]',
+        '[[source]]\nname = "voa"',
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(write: Write, text: str) -> None:
+    """As far as a schema can tell."""
+    assert problems(tomllib.loads(text), settings.schema(), settings.schema())
+    assert complaints(write(text))
+
+
+def test_digest_does_not_depend_on_the_order_of_keys() -> None:
+    """It is kept in the store, and compared by later runs."""
+    assert settings.digest({"a": 1, "b": "ö"}) == settings.digest({"b": "ö", "a": 1})
+    assert settings.digest({"a": 1}) == "f9d86028c6e0d64e225186f96acb6933"
