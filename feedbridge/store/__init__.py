@@ -1,0 +1,1 @@
+"""The only SQL: articles, their aliases, the feeds that hold them, and how the sources fare."""

@@ -1,0 +1,355 @@
+"""Articles, the aliases they are known by, and the files they came from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from feedbridge.model import Article, Category, Enclosure, Image, Person, Testimony
+from feedbridge.store.schema import aliases, articles, feed_entries, files, sources
+from feedbridge.store.times import from_ms, to_ms
+
+_VARIABLES = 500
+"""Values in one statement; SQLite takes at least 999."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """An article as the store keeps it.
+
+    Attributes:
+        removed: It is a tombstone.
+        late: It was published before the refresh before the one that found it.
+        body_stamp: The latest stamp on the body that is kept.
+        body_path: The file that the body came from.
+        normaliser: Version of the rules that read it.
+    """
+
+    article: Article
+    removed: bool = False
+    late: bool = False
+    body_stamp: datetime | None = None
+    body_path: str | None = None
+    normaliser: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownFile:
+    """A file as it was when it was last read.
+
+    Attributes:
+        key: Its path relative to the source's folder, as text that can be stored.
+        digest: SHA-256 of its bytes in hex, or None where they were not read.
+        article: The row of its article, or None.
+        unusable: Why it holds no article, or None.
+    """
+
+    key: str
+    size: int
+    mtime_ns: int
+    digest: str | None = None
+    article: int | None = None
+    unusable: str | None = None
+    missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """An article that is new, changed or removed, as far as feeds must know to place it.
+
+    Attributes:
+        row: Its row.
+        from_first: Its source's first complete refresh found it.
+        late: It was published before the refresh before the one that found it.
+    """
+
+    row: int
+    uid: str
+    source: str
+    published: datetime
+    first_seen: datetime
+    removed: bool
+    late: bool
+    from_first: bool
+    categories: tuple[str, ...]
+    authors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Details:
+    authors: tuple[Person, ...] = ()
+    categories: tuple[Category, ...] = ()
+    summary: str | None = None
+    excerpt: str = ""
+    images: tuple[Image, ...] = ()
+    lead_image: Image | None = None
+    enclosures: tuple[Enclosure, ...] = ()
+    rights: str | None = None
+    language: str | None = None
+    testimonies: tuple[Testimony, ...] = ()
+
+
+_DETAILS = TypeAdapter(_Details)
+_DETAIL_NAMES = tuple(_Details.__dataclass_fields__)
+
+
+def find(connection: Connection, source_id: int, names: Iterable[str]) -> dict[str, int]:
+    """The rows of the articles that a source knows by these aliases, by alias."""
+    found: dict[str, int] = {}
+    for some in _portions(list(dict.fromkeys(names))):
+        query = select(aliases.c.alias, aliases.c.article_id).where(
+            aliases.c.source_id == source_id, aliases.c.alias.in_(some)
+        )
+        found.update((row.alias, row.article_id) for row in connection.execute(query))
+    return found
+
+
+def load(connection: Connection, rows: Iterable[int]) -> dict[int, Kept]:
+    """The articles of these rows."""
+    found: dict[int, Kept] = {}
+    for some in _portions(list(dict.fromkeys(rows))):
+        query = _query().where(articles.c.id.in_(some))
+        found.update((row.id, _kept(row)) for row in connection.execute(query))
+    return found
+
+
+def search(connection: Connection, names: Iterable[str]) -> dict[int, Kept]:
+    """The articles of any source that are known by one of these aliases, or have one of these ids."""
+    some = list(names)[:_VARIABLES]
+    rows = connection.scalars(
+        select(aliases.c.article_id)
+        .where(aliases.c.alias.in_(some))
+        .union(select(articles.c.id).where(articles.c.uid.in_(some)))
+    )
+    return load(connection, rows.all())
+
+
+def add(connection: Connection, source_id: int, kept: Sequence[Kept]) -> list[int]:
+    """Add articles; gives their rows in the same order."""
+    if not kept:
+        return []
+    revision = _revision(connection)
+    values = [
+        {**_values(one), "source_id": source_id, "revision": revision + count, "late": one.late}
+        for count, one in enumerate(kept, 1)
+    ]
+    result = connection.execute(insert(articles).returning(articles.c.id, sort_by_parameter_order=True), values)
+    return list(result.scalars())
+
+
+def change(connection: Connection, kept: Mapping[int, Kept]) -> None:
+    """Write articles that have changed."""
+    if not kept:
+        return
+    revision = _revision(connection)
+    values = [
+        {**_values(one), "revision": revision + count, "row": row} for count, (row, one) in enumerate(kept.items(), 1)
+    ]
+    connection.execute(update(articles).where(articles.c.id == bindparam("row")), values)
+
+
+def remove(connection: Connection, row: int, *, now: datetime) -> None:
+    """Make an article a tombstone: its text goes, its id and aliases stay and keep it away."""
+    connection.execute(
+        update(articles)
+        .where(articles.c.id == row)
+        .values(
+            removed_at=to_ms(now),
+            revision=_revision(connection) + 1,
+            title="",
+            content="",
+            content_hash="",
+            details=_DETAILS.dump_json(_Details()).decode(),
+        )
+    )
+
+
+def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]]) -> None:
+    """Remember aliases of articles; one that is known already stays with its article."""
+    values = [{"source_id": source_id, "alias": alias, "article_id": row} for alias, row in names]
+    if values:
+        connection.execute(upsert(aliases).on_conflict_do_nothing(), values)
+
+
+def known_files(connection: Connection, source_id: int) -> dict[str, KnownFile]:
+    """The files of a source by key."""
+    query = select(files).where(files.c.source_id == source_id)
+    return {row.path: _known_file(row) for row in connection.execute(query)}
+
+
+def keep_files(connection: Connection, source_id: int, known: Iterable[KnownFile]) -> None:
+    """Remember files, new ones and those known before."""
+    values = [
+        {
+            "source_id": source_id,
+            "path": file.key,
+            "size": file.size,
+            "mtime_ns": file.mtime_ns,
+            "digest": file.digest,
+            "article_id": file.article,
+            "unusable": file.unusable,
+            "missing": file.missing,
+        }
+        for file in known
+    ]
+    if values:
+        statement = upsert(files)
+        excluded = {column.name: statement.excluded[column.name] for column in files.c if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=["source_id", "path"], set_=excluded), values)
+
+
+def mark_missing(connection: Connection, source_id: int, keys: Iterable[str]) -> None:
+    """Note that files are gone; their articles stay."""
+    for some in _portions(list(keys)):
+        connection.execute(
+            update(files).where(files.c.source_id == source_id, files.c.path.in_(some)).values(missing=True)
+        )
+
+
+def file_of(connection: Connection, source_name: str, key: str) -> KnownFile | None:
+    """What is known of a source's file."""
+    query = (
+        select(files)
+        .join(sources, sources.c.id == files.c.source_id)
+        .where(sources.c.name == source_name, files.c.path == key)
+    )
+    row = connection.execute(query).one_or_none()
+    return _known_file(row) if row else None
+
+
+def files_of(connection: Connection, row: int) -> list[str]:
+    """The files that told of an article."""
+    return list(connection.scalars(select(files.c.path).where(files.c.article_id == row).order_by(files.c.path)))
+
+
+def aliases_of(connection: Connection, row: int) -> list[str]:
+    """Everything that an article is known by."""
+    return list(
+        connection.scalars(select(aliases.c.alias).where(aliases.c.article_id == row).order_by(aliases.c.alias))
+    )
+
+
+def changed_since(connection: Connection, source_names: Sequence[str], revision: int) -> Iterator[Change]:
+    """Articles of these sources that changed after a revision, in the order of change."""
+    columns = [articles.c[name] for name in ("id", "revision", "uid", "published", "first_seen", "late", "details")]
+    while True:
+        query = (
+            select(*columns, articles.c.removed_at, sources.c.name, sources.c.completed_at)
+            .join(sources, sources.c.id == articles.c.source_id)
+            .where(articles.c.revision > revision, sources.c.name.in_(source_names))
+            .order_by(articles.c.revision)
+            .limit(_VARIABLES)
+        )
+        rows = connection.execute(query).all()
+        for row in rows:
+            revision = row.revision
+            yield _change(row)
+        if len(rows) < _VARIABLES:
+            return
+
+
+def latest_revision(connection: Connection) -> int:
+    """The revision of the latest change of all."""
+    return _revision(connection)
+
+
+def in_document(connection: Connection, feed: int, document: int) -> list[Kept]:
+    """The articles of an archive document, newest first in the feed's order."""
+    order = (feed_entries.c.ordered_at.desc(), feed_entries.c.published.desc(), feed_entries.c.uid.desc())
+    query = (
+        _query()
+        .join(feed_entries, feed_entries.c.article_id == articles.c.id)
+        .where(feed_entries.c.feed_id == feed, feed_entries.c.document == document)
+        .order_by(*order)
+    )
+    return [_kept(row) for row in connection.execute(query)]
+
+
+def _query() -> Any:
+    return select(articles, sources.c.name, sources.c.completed_at).join(sources, sources.c.id == articles.c.source_id)
+
+
+def _revision(connection: Connection) -> int:
+    return connection.scalar(select(func.max(articles.c.revision))) or 0
+
+
+def _portions(values: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(values), _VARIABLES):
+        yield values[start : start + _VARIABLES]
+
+
+def _values(kept: Kept) -> dict[str, Any]:
+    article = kept.article
+    details = _Details(**{key: getattr(article, key) for key in _DETAIL_NAMES})
+    return {
+        "uid": article.id,
+        "published": to_ms(article.published),
+        "updated": to_ms(article.updated),
+        "first_seen": to_ms(article.first_seen),
+        "changed": to_ms(article.changed),
+        "body_stamp": to_ms(kept.body_stamp),
+        "body_path": kept.body_path,
+        "content_hash": article.content_hash,
+        "normaliser": kept.normaliser,
+        "title": article.title,
+        "link": article.link,
+        "details": _DETAILS.dump_json(details, exclude_defaults=True).decode(),
+        "content": article.content,
+    }
+
+
+def _kept(row: Row[*tuple[Any, ...]]) -> Kept:
+    details = _DETAILS.validate_json(row.details)
+    article = Article(
+        id=row.uid,
+        source=row.name,
+        title=row.title,
+        link=row.link,
+        published=from_ms(row.published),
+        updated=from_ms(row.updated),
+        first_seen=from_ms(row.first_seen),
+        changed=from_ms(row.changed),
+        content_hash=row.content_hash,
+        content=row.content,
+        **{key: getattr(details, key) for key in _DETAIL_NAMES},
+    )
+    return Kept(
+        article=article,
+        removed=row.removed_at is not None,
+        late=row.late,
+        body_stamp=from_ms(row.body_stamp),
+        body_path=row.body_path,
+        normaliser=row.normaliser,
+    )
+
+
+def _change(row: Row[*tuple[Any, ...]]) -> Change:
+    details = _DETAILS.validate_json(row.details)
+    return Change(
+        row=row.id,
+        uid=row.uid,
+        source=row.name,
+        published=from_ms(row.published),
+        first_seen=from_ms(row.first_seen),
+        removed=row.removed_at is not None,
+        late=row.late,
+        from_first=row.completed_at is None or row.first_seen <= row.completed_at,
+        categories=tuple(category.term for category in details.categories),
+        authors=tuple(person.name for person in details.authors),
+    )
+
+
+def _known_file(row: Row[*tuple[Any, ...]]) -> KnownFile:
+    return KnownFile(
+        key=row.path,
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        digest=row.digest,
+        article=row.article_id,
+        unusable=row.unusable,
+        missing=row.missing,
+    )

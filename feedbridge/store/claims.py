@@ -1,0 +1,106 @@
+"""Which sources are due, and who is at work on them. `next_poll_at` in the store is the schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from feedbridge.store.schema import sources
+from feedbridge.store.times import from_ms, to_ms
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A source that is due, and ours to refresh.
+
+    Attributes:
+        due: When it was due.
+        failures: How often it has failed on end.
+    """
+
+    name: str
+    due: datetime
+    failures: int
+
+
+def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> None:
+    """Put sources on the schedule that are not on it; they are due at once."""
+    for name in names:
+        connection.execute(upsert(sources).values(name=name).on_conflict_do_nothing())
+    connection.execute(
+        update(sources)
+        .where(sources.c.name.in_(names), sources.c.next_poll_at.is_(None))
+        .values(next_poll_at=to_ms(now))
+    )
+
+
+def release_all(connection: Connection) -> None:
+    """Take back what a process that is no more had claimed."""
+    connection.execute(update(sources).where(sources.c.claimed_at.is_not(None)).values(claimed_at=None))
+
+
+def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit: int) -> list[Claim]:
+    """Claim sources that are due, the longest due first; a source is claimed once until it is settled."""
+    due = (
+        select(sources.c.id)
+        .where(sources.c.next_poll_at <= to_ms(now), sources.c.claimed_at.is_(None), sources.c.name.in_(names))
+        .order_by(sources.c.next_poll_at, sources.c.id)
+        .limit(limit)
+    )
+    claimed = connection.execute(
+        update(sources)
+        .where(sources.c.id.in_(due))
+        .values(claimed_at=to_ms(now))
+        .returning(sources.c.name, sources.c.next_poll_at, sources.c.failures)
+    )
+    found = [Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures) for row in claimed]
+    return sorted(found, key=lambda one: (one.due, one.name))
+
+
+def settle(connection: Connection, name: str, *, next_poll_at: datetime, failures: int) -> None:
+    """Give a claim back, and say when the source is due again."""
+    connection.execute(
+        update(sources)
+        .where(sources.c.name == name)
+        .values(claimed_at=None, next_poll_at=to_ms(next_poll_at), failures=failures)
+    )
+
+
+def hasten(connection: Connection, name: str, *, now: datetime) -> None:
+    """Make a source due now, unless it is due already."""
+    connection.execute(
+        update(sources)
+        .where(sources.c.name == name, sources.c.next_poll_at > to_ms(now))
+        .values(next_poll_at=to_ms(now))
+    )
+
+
+def shift(connection: Connection, by: timedelta) -> None:
+    """Move the whole schedule, for the clock was set."""
+    milliseconds = by // timedelta(milliseconds=1)
+    connection.execute(update(sources).values(next_poll_at=sources.c.next_poll_at + milliseconds))
+
+
+def schedule(connection: Connection, names: Sequence[str]) -> dict[str, datetime]:
+    """When these sources are due next, by name."""
+    query = select(sources.c.name, sources.c.next_poll_at).where(
+        sources.c.name.in_(names), sources.c.next_poll_at.is_not(None)
+    )
+    return {row.name: from_ms(row.next_poll_at) for row in connection.execute(query)}
+
+
+def set_due(connection: Connection, name: str, *, at: datetime) -> None:
+    """Say when a source is due next."""
+    connection.execute(update(sources).where(sources.c.name == name).values(next_poll_at=to_ms(at)))
+
+
+def waiting(connection: Connection, names: Sequence[str], *, now: datetime) -> int:
+    """How many sources are due and not at work."""
+    query = (
+        select(func.count())
+        .select_from(sources)
+        .where(sources.c.name.in_(names), sources.c.next_poll_at <= to_ms(now), sources.c.claimed_at.is_(None))
+    )
+    return connection.scalar(query) or 0

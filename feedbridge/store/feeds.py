@@ -1,0 +1,388 @@
+"""Feeds: which articles they hold, in which order, in which documents, and the files that were written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from feedbridge.store.schema import documents, families, feed_entries, feeds, outputs
+from feedbridge.store.times import from_ms, to_ms
+
+SUBSCRIPTION = 0
+"""The number of the subscription document; archive documents count from 1."""
+
+_VARIABLES = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """How far the feeds of one settings table have come.
+
+    Attributes:
+        selection: Digest of what it selects.
+        look: Digest of all that shapes its documents but the articles.
+        revision: Articles up to here have been taken in.
+    """
+
+    selection: str = ""
+    look: str = ""
+    revision: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeedRow:
+    """A feed as the store knows it.
+
+    Attributes:
+        row: Its row.
+        value: The category, author or source that it is about.
+        uid: Its id, an IRI.
+        limits: The limits that it was last laid out with.
+        floor: Archived entries from here on are shown again; epoch milliseconds.
+    """
+
+    row: int
+    name: str
+    value: str | None
+    uid: str
+    created_at: datetime
+    limits: str
+    floor: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """An entry of a feed, in its place.
+
+    Attributes:
+        feed: The feed's row.
+        article: The article's row.
+        ordered_at: The feed's own order, epoch milliseconds.
+        document: Number of its archive document, or None while it is in none.
+    """
+
+    feed: int
+    article: int
+    uid: str
+    ordered_at: int
+    published: datetime
+    document: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """A file that we wrote; `digest` is SHA-256 in hex, `size` in bytes."""
+
+    path: str
+    digest: str
+    size: int
+
+
+def family(connection: Connection, name: str) -> Family:
+    """How far a family has come; a new one where it is not known."""
+    row = connection.execute(select(families).where(families.c.name == name)).one_or_none()
+    return Family(selection=row.selection, look=row.look, revision=row.revision) if row else Family()
+
+
+def keep_family(connection: Connection, name: str, family: Family) -> None:
+    """Remember how far a family has come."""
+    values = {"selection": family.selection, "look": family.look, "revision": family.revision}
+    statement = upsert(families).values(name=name, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def forget_families(connection: Connection, *, but: Iterable[str]) -> None:
+    """Drop the feeds that the settings no longer have."""
+    names = list(but)
+    gone = select(feeds.c.id).where(feeds.c.family.not_in(names))
+    for table in (documents, feed_entries):
+        connection.execute(delete(table).where(table.c.feed_id.in_(gone)))
+    connection.execute(delete(feeds).where(feeds.c.family.not_in(names)))
+    connection.execute(delete(families).where(families.c.name.not_in(names)))
+
+
+def forget_empty_feeds(connection: Connection, family: str, *, by_value: bool) -> None:
+    """Drop the feeds of a family that hold no entry, but for the one feed of a family that is not `by_value`."""
+    held = select(feed_entries.c.feed_id).where(feed_entries.c.feed_id == feeds.c.id).exists()
+    empty = feeds.c.family == family, ~held
+    gone = select(feeds.c.id).where(*empty, *(() if by_value else (feeds.c.value.is_not(None),)))
+    connection.execute(delete(documents).where(documents.c.feed_id.in_(gone)))
+    connection.execute(delete(feeds).where(feeds.c.id.in_(gone)))
+
+
+def feeds_of(connection: Connection, family: str) -> list[FeedRow]:
+    """The feeds of a family, by name."""
+    query = select(feeds).where(feeds.c.family == family).order_by(feeds.c.name)
+    return [
+        FeedRow(
+            row=row.id,
+            name=row.name,
+            value=row.value,
+            uid=row.uid,
+            created_at=from_ms(row.created_at),
+            limits=row.limits,
+            floor=row.floor,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def add_feed(
+    connection: Connection, *, family: str, name: str, value: str | None, uid: str, created_at: datetime
+) -> int:
+    """Enter a feed; gives its row. Its subscription document is due to be written."""
+    result = connection.execute(
+        insert(feeds)
+        .values(family=family, name=name, value=value, uid=uid, created_at=to_ms(created_at), limits="")
+        .returning(feeds.c.id)
+    )
+    row: int = result.scalar_one()
+    mark_dirty(connection, [(row, SUBSCRIPTION)])
+    return row
+
+
+def note_layout(connection: Connection, feed: int, *, limits: str, floor: int | None) -> None:
+    """Remember the limits that a feed was laid out with."""
+    connection.execute(update(feeds).where(feeds.c.id == feed).values(limits=limits, floor=floor))
+
+
+def entries_of(connection: Connection, family: str, articles: Sequence[int]) -> list[Placed]:
+    """The places that these articles have in the feeds of a family."""
+    return _placed(connection, family, feed_entries.c.article_id, list(articles))
+
+
+def entries_by_uid(connection: Connection, family: str, uids: Sequence[str]) -> list[Placed]:
+    """The places of articles with these ids in the feeds of a family, whatever source they are of."""
+    return _placed(connection, family, feed_entries.c.uid, list(uids))
+
+
+def all_entries(connection: Connection, family: str) -> set[tuple[int, int]]:
+    """Feed and article of all entries of a family."""
+    query = select(feed_entries.c.feed_id, feed_entries.c.article_id).where(_in_family(family))
+    return {(row.feed_id, row.article_id) for row in connection.execute(query)}
+
+
+def add_entries(connection: Connection, placed: Iterable[Placed]) -> None:
+    """Put entries into feeds."""
+    values = [
+        {
+            "feed_id": entry.feed,
+            "article_id": entry.article,
+            "uid": entry.uid,
+            "ordered_at": entry.ordered_at,
+            "published": to_ms(entry.published),
+            "document": entry.document,
+        }
+        for entry in placed
+    ]
+    if values:
+        connection.execute(insert(feed_entries), values)
+
+
+def drop_entries(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """Take entries (feed and article) out of feeds."""
+    values = [{"feed": feed, "article": article} for feed, article in pairs]
+    if values:
+        connection.execute(
+            delete(feed_entries).where(
+                feed_entries.c.feed_id == bindparam("feed"), feed_entries.c.article_id == bindparam("article")
+            ),
+            values,
+        )
+
+
+def candidates(connection: Connection, feed: FeedRow, *, limit: int, floor: int | None) -> list[Placed]:
+    """The newest entries that may stand in the subscription document, newest first.
+
+    These are the entries that are in no archive document, and archived ones from `floor` on.
+    """
+    free: ColumnElement[bool] = feed_entries.c.document.is_(None)
+    if floor is not None:
+        free = or_(free, feed_entries.c.ordered_at >= floor)
+    query = (
+        select(feed_entries)
+        .where(feed_entries.c.feed_id == feed.row, free)
+        .order_by(*(column.desc() for column in _ORDER))
+        .limit(limit)
+    )
+    return [_place(row) for row in connection.execute(query)]
+
+
+def unarchived(connection: Connection, feed: FeedRow) -> list[int]:
+    """The articles of a feed that are in no archive document, oldest first."""
+    query = (
+        select(feed_entries.c.article_id)
+        .where(feed_entries.c.feed_id == feed.row, feed_entries.c.document.is_(None))
+        .order_by(*_ORDER)
+    )
+    return list(connection.scalars(query))
+
+
+def older_than(connection: Connection, feed: FeedRow, instant: datetime) -> list[int]:
+    """The articles of a feed that were published before an instant."""
+    query = select(feed_entries.c.article_id).where(
+        feed_entries.c.feed_id == feed.row, feed_entries.c.published < to_ms(instant)
+    )
+    return list(connection.scalars(query))
+
+
+def beyond(connection: Connection, feed: FeedRow, count: int) -> list[int]:
+    """The articles of a feed but its newest so many."""
+    query = (
+        select(feed_entries.c.article_id)
+        .where(feed_entries.c.feed_id == feed.row)
+        .order_by(*(column.desc() for column in _ORDER))
+        .offset(count)
+    )
+    return list(connection.scalars(query))
+
+
+def without_feed(connection: Connection, articles: Sequence[int]) -> list[int]:
+    """Those of these articles that no feed holds."""
+    found: list[int] = []
+    for start in range(0, len(articles), _VARIABLES):
+        some = list(articles[start : start + _VARIABLES])
+        query = select(feed_entries.c.article_id).where(feed_entries.c.article_id.in_(some))
+        held = set(connection.scalars(query))
+        found += [article for article in some if article not in held]
+    return found
+
+
+def archive(connection: Connection, feed: FeedRow, places: Mapping[int, int]) -> None:
+    """Put articles into archive documents, by article and number."""
+    values = [{"article": article, "number": number} for article, number in places.items()]
+    if values:
+        connection.execute(
+            update(feed_entries)
+            .where(feed_entries.c.feed_id == feed.row, feed_entries.c.article_id == bindparam("article"))
+            .values(document=bindparam("number")),
+            values,
+        )
+
+
+def open_archive(connection: Connection, feed: FeedRow) -> tuple[int, int]:
+    """Number of the archive document that is being filled, and its entries; (0, 0) before the first."""
+    number = connection.scalar(select(func.max(documents.c.number)).where(documents.c.feed_id == feed.row)) or 0
+    if number == SUBSCRIPTION:
+        return 0, 0
+    filled = connection.scalar(
+        select(func.count())
+        .select_from(feed_entries)
+        .where(feed_entries.c.feed_id == feed.row, feed_entries.c.document == number)
+    )
+    return number, filled or 0
+
+
+def mark_dirty(connection: Connection, marks: Iterable[tuple[int, int]]) -> None:
+    """Note that documents (feed and number) are due to be written; new ones are entered."""
+    values = [{"feed_id": feed, "number": number, "dirty": True} for feed, number in sorted(set(marks))]
+    if values:
+        statement = upsert(documents)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["feed_id", "number"], set_={"dirty": True}),
+            values,
+        )
+
+
+def mark_all_dirty(connection: Connection, family: str) -> None:
+    """Note that all documents of a family are due to be written."""
+    mine = select(feeds.c.id).where(feeds.c.family == family)
+    connection.execute(update(documents).where(documents.c.feed_id.in_(mine)).values(dirty=True))
+
+
+def mark_clean(connection: Connection, marks: Iterable[tuple[int, int]]) -> None:
+    """Note that documents have been written."""
+    values = [{"feed": feed, "of": number} for feed, number in marks]
+    if values:
+        connection.execute(
+            update(documents)
+            .where(documents.c.feed_id == bindparam("feed"), documents.c.number == bindparam("of"))
+            .values(dirty=False),
+            values,
+        )
+
+
+def documents_of(connection: Connection, feed: FeedRow) -> dict[int, bool]:
+    """The documents of a feed by number, and whether each is due to be written."""
+    query = select(documents.c.number, documents.c.dirty).where(documents.c.feed_id == feed.row)
+    return {row.number: row.dirty for row in connection.execute(query.order_by(documents.c.number))}
+
+
+def counts(connection: Connection, family: str) -> dict[int, tuple[int, datetime | None]]:
+    """Entries of each feed of a family, and when the newest was published, by the feed's row."""
+    query = (
+        select(feed_entries.c.feed_id, func.count(), func.max(feed_entries.c.published))
+        .where(_in_family(family))
+        .group_by(feed_entries.c.feed_id)
+    )
+    return {row[0]: (row[1], from_ms(row[2])) for row in connection.execute(query)}
+
+
+def written(connection: Connection) -> dict[str, Output]:
+    """The files that we wrote, by path."""
+    return {
+        row.path: Output(path=row.path, digest=row.digest, size=row.size) for row in connection.execute(select(outputs))
+    }
+
+
+def keep_outputs(connection: Connection, written: Iterable[Output]) -> None:
+    """Remember files that we wrote."""
+    values = [{"path": output.path, "digest": output.digest, "size": output.size} for output in written]
+    if values:
+        statement = upsert(outputs)
+        new = {"digest": statement.excluded.digest, "size": statement.excluded.size}
+        connection.execute(statement.on_conflict_do_update(index_elements=["path"], set_=new), values)
+
+
+def forget_outputs(connection: Connection, paths: Iterable[str]) -> None:
+    """Forget files that are no more."""
+    values = [{"gone": path} for path in paths]
+    if values:
+        connection.execute(delete(outputs).where(outputs.c.path == bindparam("gone")), values)
+
+
+_ORDER = (feed_entries.c.ordered_at, feed_entries.c.published, feed_entries.c.uid)
+
+
+def _in_family(family: str) -> ColumnElement[bool]:
+    return feed_entries.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))
+
+
+def _placed(
+    connection: Connection,
+    family: str,
+    column: ColumnElement[int] | ColumnElement[str],
+    values: list[int] | list[str],
+) -> list[Placed]:
+    found: list[Placed] = []
+    for start in range(0, len(values), _VARIABLES):
+        some = values[start : start + _VARIABLES]
+        query = select(feed_entries).where(and_(_in_family(family), column.in_(some)))
+        found += [_place(row) for row in connection.execute(query)]
+    return found
+
+
+def _place(row: Row[*tuple[Any, ...]]) -> Placed:
+    return Placed(
+        feed=row.feed_id,
+        article=row.article_id,
+        uid=row.uid,
+        ordered_at=row.ordered_at,
+        published=from_ms(row.published),
+        document=row.document,
+    )

@@ -1,0 +1,164 @@
+"""The tables. Times are epoch milliseconds, since SQLite keeps no time zones; digests are hex.
+
+Articles and their aliases belong to their source, so that no source can overwrite another's.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _key() -> "Column[int]":
+    return Column("id", _Key, primary_key=True, autoincrement=True)
+
+
+sources = Table(
+    "sources",
+    metadata,
+    _key(),
+    Column("name", String, nullable=False, unique=True),
+    Column("shape", String, doc="Digest of the settings that shaped what was read."),
+    Column("completed_at", BigInteger, doc="When the first complete refresh began."),
+    Column("succeeded_at", BigInteger, doc="When the last successful refresh began."),
+    Column("next_poll_at", BigInteger, doc="When it is due next: the schedule."),
+    Column("claimed_at", BigInteger, doc="Since when somebody is at work on it."),
+    Column("failures", Integer, nullable=False, server_default="0", doc="How often it has failed on end."),
+    Index(None, "next_poll_at"),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    _key(),
+    Column("source_id", ForeignKey(sources.c.id, ondelete="CASCADE"), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    Column("error", Text, doc="Why it failed; NULL where it did not."),
+    Column("new", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unusable", Integer, nullable=False),
+    Index(None, "source_id", "started_at"),
+)
+
+articles = Table(
+    "articles",
+    metadata,
+    _key(),
+    Column("source_id", ForeignKey(sources.c.id), nullable=False),
+    Column("uid", String, nullable=False, doc="The article's id, an IRI."),
+    Column("revision", BigInteger, nullable=False, doc="Counts up with every change of any article."),
+    Column("published", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("removed_at", BigInteger, doc="Set on a tombstone: taken down for good, its text gone."),
+    Column("late", Boolean, nullable=False, doc="Published before the refresh before the one that found it."),
+    Column("body_stamp", BigInteger, doc="The latest stamp on the body that is kept."),
+    Column("body_path", Text, doc="The file that the body came from."),
+    Column("content_hash", String, nullable=False),
+    Column("normaliser", Integer, nullable=False, doc="Version of the rules that read it."),
+    Column("title", Text, nullable=False),
+    Column("link", Text),
+    Column("details", Text, nullable=False, doc="The article's other fields, as JSON."),
+    Column("content", Text, nullable=False),
+    UniqueConstraint("source_id", "uid"),
+    Index(None, "revision", unique=True),
+    Index(None, "source_id", "published"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("source_id", ForeignKey(sources.c.id), primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("article_id", ForeignKey(articles.c.id), nullable=False),
+    Index(None, "article_id"),
+    Index(None, "alias"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("source_id", ForeignKey(sources.c.id), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("digest", String, doc="SHA-256 of the bytes; NULL where they were not read."),
+    Column("article_id", ForeignKey(articles.c.id)),
+    Column("unusable", Text, doc="Why it holds no article."),
+    Column("missing", Boolean, nullable=False, default=False),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    _key(),
+    Column("name", String, nullable=False, unique=True),
+    Column("family", String, nullable=False, doc="The name in the settings that it comes from."),
+    Column("value", Text, doc="The category, author or source that it is about."),
+    Column("uid", Text, nullable=False, doc="The feed's id, an IRI."),
+    Column("created_at", BigInteger, nullable=False),
+    Column("limits", String, nullable=False, default="", doc="The limits that it was last laid out with."),
+    Column("floor", BigInteger, doc="Archived entries from here on are shown again, after a limit was raised."),
+)
+
+families = Table(
+    "families",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("selection", String, nullable=False, doc="Digest of what it selects."),
+    Column("look", String, nullable=False, doc="Digest of all that shapes its documents but the articles."),
+    Column("revision", BigInteger, nullable=False, doc="Articles up to here have been taken in."),
+)
+
+feed_entries = Table(
+    "feed_entries",
+    metadata,
+    Column("feed_id", ForeignKey(feeds.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("article_id", ForeignKey(articles.c.id), primary_key=True),
+    Column("ordered_at", BigInteger, nullable=False, doc="The feed's own order."),
+    Column("published", BigInteger, nullable=False, doc="The article's, to order equals."),
+    Column("uid", String, nullable=False, doc="The article's, to order equals."),
+    Column("document", Integer, doc="Number of its archive document; NULL while it is in none."),
+    UniqueConstraint("feed_id", "uid"),
+    Index(None, "feed_id", "document", "ordered_at", "published", "uid"),
+    Index(None, "feed_id", "ordered_at", "published", "uid"),
+    Index(None, "article_id"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("feed_id", ForeignKey(feeds.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, doc="0: the subscription document; from 1: archive documents."),
+    Column("dirty", Boolean, nullable=False),
+)
+
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("path", Text, primary_key=True, doc="A file that we wrote, relative to the output folder."),
+    Column("digest", String, nullable=False, doc="SHA-256 of its bytes."),
+    Column("size", BigInteger, nullable=False),
+)

@@ -1,0 +1,366 @@
+"""The database file: one writer, brought up to date, faults in words."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select, text
+
+from feedbridge.errors import StoreError
+from feedbridge.store import database, polls
+from feedbridge.store.database import REVISIONS, Store
+from feedbridge.store.schema import articles, metadata, sources
+
+HOLD_LOCK = """
+import fcntl, os, sys
+lock = open(sys.argv[1], "a+")
+fcntl.flock(lock, fcntl.LOCK_EX)
+lock.truncate(0); lock.write(f"{os.getpid()}\\n"); lock.flush()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+HOLD_DATABASE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade():
+    op.add_column("sources", sa.Column("note", sa.Text()))
+    {then}
+"""
+
+
+@contextmanager
+def held(script: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs a script, which holds the path until the process is told to end."""
+    words = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.communicate("")
+
+
+def make(path: Path) -> None:
+    """A store with a source in it."""
+    with Store(path, write=True) as store, store.transaction() as connection:
+        polls.source_state(connection, "voa")
+
+
+def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(statement).fetchall()
+        connection.commit()
+        return found
+
+
+def migrations_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *, then: str) -> None:
+    """Let the store know one more revision, 0002, which does something `then`."""
+    folder.mkdir(exist_ok=True)
+    here = Path(database.__file__).parent if not (folder / "migrations").exists() else folder
+    if here != folder:
+        shutil.copytree(here / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    script = folder / "migrations" / "versions" / "0002_note.py"
+    script.write_text(MIGRATION.format(then=then), encoding="utf-8")
+    shutil.rmtree(script.parent / "__pycache__", ignore_errors=True)
+    monkeypatch.setattr(database, "__file__", str(folder / "database.py"))
+    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002"))
+
+
+def test_migrations_make_exactly_the_schema(store: Store) -> None:
+    """What the migrations make is what the code believes in, to the last index."""
+    with store.transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == REVISIONS[-1]
+
+
+def test_writer_is_durable_and_checks_references(store: Store) -> None:
+    """Write-ahead log, synchronous FULL, foreign keys on."""
+    with store.transaction() as connection:
+        pragmas = [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")]
+        assert pragmas == ["wal", 2]
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+        assert connection.scalar(text("PRAGMA busy_timeout")) >= 5000
+
+
+def test_reference_to_nothing_is_refused(store: Store) -> None:
+    """A row that refers to a missing source is refused, in words that name the file."""
+    values = {"source_id": 77, "started_at": 1, "finished_at": 1, "new": 0, "changed": 0, "unusable": 0}
+    with pytest.raises(StoreError, match="FOREIGN KEY") as raised, store.transaction() as connection:
+        connection.execute(insert(metadata.tables["polls"]), [values])
+    assert str(store.path) in str(raised.value)
+
+
+def test_transaction_is_all_or_nothing(store: Store) -> None:
+    """What was written before a failure in the same transaction is undone."""
+    with pytest.raises(RuntimeError, match="stop"):
+        _stop_half_way(store)
+    with store.transaction() as connection:
+        assert connection.execute(select(sources)).all() == []
+
+
+def _stop_half_way(store: Store) -> None:
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        raise RuntimeError("stop")
+
+
+def test_store_opens_again_as_it_was(tmp_path: Path) -> None:
+    """Opening a store of this version neither migrates nor copies it."""
+    make(tmp_path / "store.db")
+    make(tmp_path / "store.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store.db", "store.db.lock"]
+    assert ask(tmp_path / "store.db", "SELECT name FROM sources") == [("voa",)]
+
+
+@pytest.mark.parametrize("name", ["a?b=c", "a#b", "a%20b", "目录 mit Leerzeichen", "a'b", ":memory:"])
+def test_any_folder_name_will_do(tmp_path: Path, name: str) -> None:
+    """Letters that mean something in an address mean nothing in a path."""
+    path = tmp_path / name / "store.db"
+    make(path)
+    assert ask(path, "SELECT name FROM sources") == [("voa",)]
+    with Store(path, write=False) as store, store.transaction() as connection:
+        assert connection.scalars(select(sources.c.name)).all() == ["voa"]
+
+
+# Versions
+
+
+def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
+    """A store of a newer program is refused, says so, and keeps every byte."""
+    path = tmp_path / "store.db"
+    make(path)
+    ask(path, "UPDATE alembic_version SET version_num = '0999'")
+    before = path.read_bytes()
+    for write in (True, False):
+        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0001\)"):
+            Store(path, write=write).__enter__()
+    assert path.read_bytes() == before
+
+
+def test_older_store_is_copied_before_it_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The migrated store has the new column and the old rows; the copy beside it is the old store, whole."""
+    path = tmp_path / "store.db"
+    make(path)
+    migrations_with(tmp_path / "newer", monkeypatch, then="pass")
+    with Store(path, write=True) as store, store.transaction() as connection:
+        assert connection.execute(text("SELECT name, note FROM sources")).all() == [("voa", None)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    copy = tmp_path / "store.db.before-0002-from-0001"
+    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert ask(copy, "SELECT name FROM sources") == [("voa",)]
+    assert ask(copy, "PRAGMA integrity_check") == [("ok",)]
+    assert [found for found in tmp_path.iterdir() if found.name.endswith(".tmp")] == []
+
+
+def test_rows_in_the_log_are_in_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed run left in the write-ahead log is part of the copy, and rubbish of a killed copy is no harm."""
+    path = tmp_path / "store.db"
+    make(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT INTO sources (name) VALUES ('late')")
+        other.commit()
+        copied = tmp_path / "killed"
+        copied.mkdir()
+        for name in ("store.db", "store.db-wal"):
+            shutil.copy(tmp_path / name, copied / name)
+    (copied / "store.db.before-0002-from-0001.tmp").write_bytes(b"rubbish" * 1000)
+    migrations_with(tmp_path / "newer", monkeypatch, then="pass")
+    with Store(copied / "store.db", write=True):
+        pass
+    assert ask(copied / "store.db.before-0002-from-0001", "SELECT name FROM sources ORDER BY id") == [
+        ("voa",),
+        ("late",),
+    ]
+
+
+def test_failed_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails half-way is undone as a whole, and a mended one succeeds."""
+    path = tmp_path / "store.db"
+    make(path)
+    migrations_with(tmp_path / "newer", monkeypatch, then='op.execute("NO SQL AT ALL")')
+    with pytest.raises(StoreError, match=r"store\.db: .*syntax error"):
+        Store(path, write=True).__enter__()
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert "note" not in str(ask(path, "SELECT sql FROM sqlite_master"))
+    migrations_with(tmp_path / "newer", monkeypatch, then="pass")
+    with Store(path, write=True):
+        pass
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that only reads says that the store is older, and leaves it so."""
+    path = tmp_path / "store.db"
+    make(path)
+    migrations_with(tmp_path / "newer", monkeypatch, then="pass")
+    with pytest.raises(StoreError, match="older version"):
+        Store(path, write=False).__enter__()
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+@pytest.mark.parametrize("revision", [None, "0001", "3fa9c1"])
+def test_database_of_another_program_is_refused_untouched(tmp_path: Path, revision: str | None) -> None:
+    """Another program's database is refused whatever its own migrations are called, and keeps every byte."""
+    path = tmp_path / "other.db"
+    ask(path, "CREATE TABLE bookmarks (id INTEGER)")
+    if revision:
+        ask(path, "CREATE TABLE alembic_version (version_num TEXT)")
+        ask(path, f"INSERT INTO alembic_version VALUES ('{revision}')")
+    before = path.read_bytes()
+    for write in (True, False):
+        with pytest.raises(StoreError, match="another program"):
+            Store(path, write=write).__enter__()
+    assert path.read_bytes() == before
+
+
+# Damage
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_file_that_is_no_database_is_told(tmp_path: Path, write: bool) -> None:
+    """A file of rubbish gives one line that names it and the mend."""
+    path = tmp_path / "store.db"
+    path.write_bytes(b"rubbish" * 1000)
+    with pytest.raises(StoreError, match=r"store\.db: is damaged; put a backup in its place"):
+        Store(path, write=write).__enter__()
+    assert path.read_bytes() == b"rubbish" * 1000
+
+
+def test_cut_database_is_told(tmp_path: Path) -> None:
+    """A store that lost its second half is told to be damaged."""
+    path = tmp_path / "store.db"
+    make(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StoreError, match="is damaged"):
+        _read_everything(path)
+
+
+def _read_everything(path: Path) -> None:
+    with Store(path, write=True) as store, store.transaction() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(select(table)).all()
+
+
+def test_store_cannot_be_a_folder(tmp_path: Path) -> None:
+    """A folder in the store's place is told."""
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(StoreError, match=r"store\.db: cannot be opened"):
+        Store(tmp_path / "store.db", write=True).__enter__()
+
+
+def test_folder_of_the_store_cannot_be_a_file(tmp_path: Path) -> None:
+    """A file where the store's folder would be is told."""
+    (tmp_path / "var").write_text("")
+    with pytest.raises(StoreError, match="name another `store`"):
+        Store(tmp_path / "var" / "store.db", write=True).__enter__()
+
+
+def test_reader_of_no_store_is_told_how_to_make_one(tmp_path: Path) -> None:
+    """A reader makes nothing."""
+    with pytest.raises(StoreError, match='there is no store yet; "feedbridge build" makes it'):
+        Store(tmp_path / "store.db", write=False).__enter__()
+    assert list(tmp_path.iterdir()) == []
+
+
+# Others
+
+
+def test_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
+    """While another process holds the store, opening it for writing fails and names that process."""
+    path = tmp_path / "store.db"
+    make(path)
+    with held(HOLD_LOCK, path.with_name("store.db.lock")) as process:
+        with pytest.raises(StoreError, match=rf"in use by another feedbridge \(process {process.pid}\)"):
+            Store(path, write=True).__enter__()
+        with Store(path, write=False) as reader, reader.transaction() as connection:
+            assert connection.scalars(select(sources.c.name)).all() == ["voa"]
+    make(path)
+
+
+def test_failed_opening_lets_go_of_the_lock(tmp_path: Path) -> None:
+    """After a refusal the store can be opened again in the same process, once it is mended."""
+    path = tmp_path / "store.db"
+    path.write_bytes(b"rubbish" * 1000)
+    with pytest.raises(StoreError):
+        Store(path, write=True).__enter__()
+    path.unlink()
+    make(path)
+
+
+def test_database_locked_by_another_program_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another program holds on the database itself is waited for, and then told."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    path = tmp_path / "store.db"
+    make(path)
+    with (
+        held(HOLD_DATABASE, path),
+        pytest.raises(StoreError, match=r"store\.db: is locked by another program; close it and try again"),
+    ):
+        Store(path, write=True).__enter__()
+    make(path)
+
+
+def test_reader_works_beside_a_writer_and_cannot_write(tmp_path: Path) -> None:
+    """A reader sees what was committed, is not held up by the writer's transaction, and changes nothing."""
+    path = tmp_path / "store.db"
+    make(path)
+    with Store(path, write=True) as writer, writer.transaction() as writing:
+        polls.source_state(writing, "second")
+        with Store(path, write=False) as reader:
+            with reader.transaction() as connection:
+                assert connection.scalars(select(sources.c.name)).all() == ["voa"]
+            with pytest.raises(StoreError, match="read-only"), reader.transaction() as connection:
+                polls.source_state(connection, "third")
+
+
+def test_killed_writer_leaves_the_store_whole(tmp_path: Path) -> None:
+    """What a killed process had committed stays, what it had not is gone, and its lock goes with it."""
+    path = tmp_path / "store.db"
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_write_until_killed, args=(path, theirs))
+    process.start()
+    assert ours.recv() == "written"
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with Store(path, write=True) as store, store.transaction() as connection:
+        assert connection.scalars(select(sources.c.name)).all() == ["committed"]
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert connection.execute(select(articles)).all() == []
+
+
+def _write_until_killed(path: Path, told: "Pipe[str, str]") -> None:
+    store = Store(path, write=True).__enter__()
+    with store.transaction() as connection:
+        polls.source_state(connection, "committed")
+    with store.transaction() as connection:
+        for number in range(1000):
+            polls.source_state(connection, f"not committed {number}")
+        told.send("written")
+        signal.pause()

@@ -1,0 +1,130 @@
+"""Sources, and how their refreshes went."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from feedbridge.model import Article
+from feedbridge.store import articles, polls
+from feedbridge.store.articles import Kept, KnownFile
+from feedbridge.store.database import Store
+from feedbridge.store.polls import POLLS_KEPT, Poll, SourceState, SourceSummary
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def poll(started_at: datetime, error: str | None = None) -> Poll:
+    return Poll(started_at=started_at, finished_at=started_at + HOUR, error=error, new=1, changed=2, unusable=3)
+
+
+def test_source_is_entered_once(store: Store) -> None:
+    """Asking for a source enters it; asking again gives the same row."""
+    with store.transaction() as connection:
+        first = polls.source_state(connection, "来源 '1'")
+        assert first == SourceState(row=1, shape=None, completed_at=None, succeeded_at=None)
+        assert polls.source_state(connection, "来源 '1'") == first
+        assert polls.source_state(connection, "other").row == 2
+
+
+def test_first_complete_refresh_is_remembered_for_good(store: Store) -> None:
+    """Later successes move `succeeded_at` and the shape, not `completed_at`."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        polls.record_success(connection, 1, poll(NOON), shape="a")
+        polls.record_success(connection, 1, poll(NOON + HOUR), shape="b")
+        state = polls.source_state(connection, "voa")
+    assert state == SourceState(row=1, shape="b", completed_at=NOON, succeeded_at=NOON + HOUR)
+
+
+def test_shape_is_noted_when_reading_begins(store: Store) -> None:
+    """The first refresh notes what shapes it at once; another shape makes all doubtful until it has been read whole."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        shapes = []
+        for shape in ("a", "b", "a"):
+            polls.begin(connection, 1, shape=shape)
+            shapes.append(polls.source_state(connection, "voa").shape)
+        polls.record_success(connection, 1, poll(NOON), shape="a")
+        assert [*shapes, polls.source_state(connection, "voa").shape] == ["a", "", "", "a"]
+
+
+def test_failure_changes_nothing_but_the_notes(store: Store) -> None:
+    """After a failure the source's state is what it was, and the failure is the last note."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        polls.record_success(connection, 1, poll(NOON), shape="a")
+        before = polls.source_state(connection, "voa")
+        polls.record(connection, 1, poll(NOON + HOUR, error="is the folder mounted?"))
+        assert polls.source_state(connection, "voa") == before
+        found = polls.summary(connection, "voa", now=NOON, normaliser=1)
+    assert found.last_poll == poll(NOON + HOUR, error="is the folder mounted?")
+    assert found.last_success == NOON
+
+
+def test_old_notes_are_dropped_source_by_source(store: Store) -> None:
+    """Only the latest refreshes of each source are remembered; another source's stay."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        polls.source_state(connection, "rfa")
+        polls.record(connection, 2, poll(NOON))
+        for count in range(POLLS_KEPT + 5):
+            polls.record(connection, 1, poll(NOON + count * HOUR))
+        rows = connection.exec_driver_sql("SELECT source_id, count(*) FROM polls GROUP BY 1 ORDER BY 1").all()
+        assert [tuple(row) for row in rows] == [(1, POLLS_KEPT), (2, 1)]
+        oldest = connection.exec_driver_sql("SELECT min(started_at) FROM polls WHERE source_id = 1").scalar()
+        assert oldest == (NOON + 5 * HOUR).timestamp() * 1000
+
+
+def test_unknown_source_has_an_empty_summary(store: Store) -> None:
+    """A source that was never refreshed is told as such, and is not entered by the question."""
+    with store.transaction() as connection:
+        found = polls.summary(connection, "voa", now=NOON, normaliser=1)
+        assert polls.source_state(connection, "other").row == 1
+    assert found == SourceSummary(
+        name="voa",
+        articles=0,
+        new_in_a_day=0,
+        newest=None,
+        old_rules=0,
+        last_success=None,
+        last_poll=None,
+        unusable=(),
+    )
+
+
+def test_summary_counts_what_readers_have(store: Store) -> None:
+    """Tombstones and missing files are not counted; articles of older rules are."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        first = _kept(1, NOON - 3 * HOUR)
+        old = replace(_kept(2, NOON - timedelta(days=2)), normaliser=0)
+        rows = articles.add(connection, 1, [first, old, _kept(3, NOON)])
+        articles.remove(connection, rows[2], now=NOON)
+        bad = KnownFile(key="bad.md", size=1, mtime_ns=1, unusable="is empty")
+        articles.keep_files(connection, 1, [bad, replace(bad, key="away.md", missing=True)])
+        found = polls.summary(connection, "voa", now=NOON, normaliser=1)
+    assert found == SourceSummary(
+        name="voa",
+        articles=2,
+        new_in_a_day=1,
+        newest=NOON - 3 * HOUR,
+        old_rules=1,
+        last_success=None,
+        last_poll=None,
+        unusable=(("bad.md", "is empty"),),
+    )
+
+
+def _kept(number: int, first_seen: datetime) -> Kept:
+    article = Article(
+        id=f"urn:example:{number}",
+        source="voa",
+        title="Title",
+        link=None,
+        published=first_seen,
+        updated=first_seen,
+        first_seen=first_seen,
+        changed=first_seen,
+        content_hash="1:00",
+    )
+    return Kept(article=article, normaliser=1)
