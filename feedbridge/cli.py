@@ -1,0 +1,331 @@
+"""The command line: words become one call below, errors become exit codes.
+
+0: fine (bad items are counted and named). 1: a source, the store or the output failed. 2: settings or usage.
+
+Commands import what they need when they run, so that `--help`, `--version` and completion answer at once.
+"""
+
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from feedbridge import __version__
+from feedbridge.errors import FeedbridgeError, SettingsError
+from feedbridge.terminal import printable
+
+if TYPE_CHECKING:
+    from feedbridge.settings import Settings
+
+app = typer.Typer(
+    name="feedbridge",
+    help="Republishes saved articles as feeds that any feed reader can subscribe to.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+_SHOWN = 20
+"""Lines of one kind that a summary shows."""
+
+_LINE = 2000
+"""Characters of a line, at most."""
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="FEEDBRIDGE_CONFIG",
+        metavar="FILE",
+        show_default=False,
+        help="The settings file.  [default: config/feedbridge.toml]",
+    ),
+]
+Rebuild = Annotated[
+    bool, typer.Option("--rebuild", help="If the store is damaged, put it aside and read the archives anew.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"feedbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and leave."),
+    ] = False,
+) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@app.command()
+def build(
+    config: Config = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="Take this source as it is, even if most of its known files are gone."),
+    ] = None,
+    rebuild: Rebuild = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refresh every source once and write the feeds that changed."""
+    with _errors():
+        from feedbridge import reports
+
+        settings = _load(config)
+        done = _build(settings, accept=_known_sources(_path(config), settings, accept or []), rebuild=rebuild)
+        _print(as_json, reports.build_values(done), lambda: reports.build_lines(done, shown=_SHOWN))
+        raise typer.Exit(1 if done.failed else 0)
+
+
+@app.command()
+def run(config: Config = None, rebuild: Rebuild = False) -> None:
+    """Keep the feeds fresh and serve them, until told to stop: the daemon."""
+    with _errors():
+        from feedbridge import daemon, logs
+
+        logs.set_up()
+        _load(config)
+        raise typer.Exit(daemon.run(_path(config), os.environ, rebuild=rebuild))
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Serve the published files, and do nothing else."""
+    with _errors():
+        from feedbridge import daemon, logs
+
+        logs.set_up()
+        raise typer.Exit(daemon.serve(_load(config)))
+
+
+@app.command()
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Say whether the settings are right, without doing anything."""
+    with _errors():
+        from feedbridge import inspection, reports
+
+        path = _path(config)
+        settings = _load(config)
+        problems = [
+            f'{path}: [[source]] "{source.name}": path: {source.path}: {reason}; make the folder, or mend the path'
+            for source, reason in inspection.missing_folders(settings)
+        ]
+        _print(
+            as_json,
+            {"settings": str(path), "problems": problems},
+            lambda: problems or [reports.check_line(path, settings)],
+        )
+        raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def explain(
+    link_or_file: Annotated[str, typer.Argument(metavar="LINK-OR-FILE", help="An article's link, id or file.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what made an article: its dates with their witnesses, its pictures, its feeds."""
+    with _errors():
+        from feedbridge import inspection, reports
+
+        found = inspection.explain(_load(config), link_or_file, now=_now())
+        _print(as_json, [reports.explanation_values(one) for one in found], lambda: reports.explanation_lines(found))
+
+
+@app.command()
+def preview(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.")],
+    config: Config = None,
+    limit: Annotated[int, typer.Option(min=1, help="Files to read, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a source would yield; nothing is kept."""
+    with _errors():
+        from feedbridge import inspection, reports
+
+        settings = _load(config)
+        _known_sources(_path(config), settings, [source])
+        found = list(inspection.preview(settings, source, now=_now(), limit=limit))
+        _print(as_json, [reports.preview_values(one) for one in found], lambda: reports.preview_lines(found))
+
+
+@app.command()
+def remove(
+    link: Annotated[str, typer.Argument(metavar="LINK", help="The article's link or id.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an article down for good: out of every feed, and it does not come back."""
+    with _errors():
+        from feedbridge import pipeline, reports
+
+        done = pipeline.remove(_load(config), _text(link), now=_now())
+        _print(as_json, reports.removal_values(done), lambda: reports.removal_lines(done, shown=_SHOWN))
+        raise typer.Exit(1 if done.published.errors else 0)
+
+
+@app.command()
+def renormalise(
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", show_default=False, help="Left out: all.")
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every article anew by the rules of this version; ids stay, and readers are not told of a change."""
+    with _errors():
+        from feedbridge import reports
+
+        settings = _load(config)
+        names = _known_sources(_path(config), settings, sources or [source.name for source in settings.source])
+        done = _build(settings, reread=names)
+        _print(as_json, reports.build_values(done), lambda: reports.build_lines(done, shown=_SHOWN))
+        raise typer.Exit(1 if done.failed else 0)
+
+
+@app.command()
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Show how the sources and feeds stand."""
+    with _errors():
+        from feedbridge import inspection, reports
+
+        found = inspection.status(_load(config), now=_now())
+        _print(as_json, reports.status_values(found), lambda: reports.status_lines(found, shown=_SHOWN))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; a file there is replaced.")],
+    config: Config = None,
+) -> None:
+    """Copy the store, whether or not a daemon is writing to it."""
+    with _errors():
+        from feedbridge import inspection
+
+        inspection.back_up(_load(config), file)
+        _say(f"{file}: written; to restore it, stop feedbridge and put it in the place of the store")
+
+
+@app.command()
+def init(config: Config = None) -> None:
+    """Write a commented settings file to start from."""
+    with _errors():
+        from feedbridge import starter
+
+        path = _path(config)
+        starter.write(path)
+        _say(f"{path}: written; put your folder in, then: feedbridge check --config {shlex.quote(str(path))}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings file, for editors."""
+    with _errors():
+        from feedbridge import settings
+
+        _say_json(settings.schema())
+
+
+def _path(config: Path | None) -> Path:
+    from feedbridge.settings import DEFAULT_PATH
+
+    return config or DEFAULT_PATH
+
+
+def _load(config: Path | None) -> "Settings":
+    from feedbridge import settings
+
+    for name in settings.strangers(os.environ):
+        names = ", ".join(settings.environment_names())
+        _complain(f"{name} is no setting and is not looked at; there is: {names}")
+    return settings.load(_path(config), os.environ)
+
+
+def _known_sources(path: Path, settings: "Settings", names: list[str]) -> list[str]:
+    known = [source.name for source in settings.source]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f'{path}: there is no source "{name}"; there is: {", ".join(known)}')
+    return names
+
+
+def _build(settings: "Settings", **wishes: Any) -> Any:
+    from feedbridge import pipeline
+    from feedbridge.terminal import Bar
+
+    bar = Bar(sys.stderr)
+    try:
+        return pipeline.build(settings, now=_now(), progress=bar, **wishes)
+    finally:
+        bar.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(argument: str) -> str:
+    """An argument as text that the store can be asked for; "?" stands for bytes that are no UTF-8."""
+    return argument.encode(errors="replace").decode()
+
+
+def _print(as_json: bool, values: Any, lines: Callable[[], list[str]]) -> None:
+    if as_json:
+        _say_json(values)
+    else:
+        _say(*lines())
+
+
+def _say_json(values: Any) -> None:
+    """Print JSON in ASCII, which is the same in every locale and moves no cursor."""
+    _put(json.dumps(values, indent=2, default=str))
+
+
+def _say(*lines: str) -> None:
+    _put("\n".join(printable(line, _LINE) for line in lines))
+
+
+def _put(text: str) -> None:
+    """Print; that the reader has left changes nothing, and that there is no room is told.
+
+    Raises:
+        FeedbridgeError: Standard output cannot be written.
+    """
+    try:
+        typer.echo(text)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that no buffer fails again at the end
+        if not isinstance(error, BrokenPipeError):
+            raise FeedbridgeError(f"standard output: cannot be written ({error.strerror})") from error
+
+
+def _complain(line: str) -> None:
+    typer.echo(f"feedbridge: {printable(line, _LINE)}", err=True)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Say an error in its own words, and leave with its code."""
+    try:
+        yield
+    except FeedbridgeError as error:
+        for line in str(error).split("\n"):
+            _complain(line)
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error

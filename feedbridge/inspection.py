@@ -1,0 +1,298 @@
+"""Looking without touching: what made an article, what a source would yield, how all stands."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from feedbridge import publishing, schedule
+from feedbridge.articles.identity import spellings
+from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, normalise, recognise
+from feedbridge.errors import SourceError
+from feedbridge.fetch import files as folder
+from feedbridge.model import Article, Image, Page
+from feedbridge.refresh import reason_of, rules_of
+from feedbridge.settings import ArchiveSource, Settings
+from feedbridge.sources.archive import Archive
+from feedbridge.store import articles, feeds, polls
+from feedbridge.store.articles import Kept
+from feedbridge.store.database import Store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExplainedImage:
+    """A picture, and the address that each feed gives it (None: left out)."""
+
+    image: Image
+    addresses: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """What is known of an article, or of a file that holds none.
+
+    Attributes:
+        file: The file that was asked for, if a file was.
+        unusable: Why it holds no article.
+        article: The article, kept or as it would be.
+        kept: Whether it is in the store.
+        removed: Whether it was taken down.
+        files: The files that told of it.
+        body_from: The one that its text comes from.
+        aliases: Everything that it is known by.
+        places: The feeds that show it, with the file of its document.
+    """
+
+    file: str | None = None
+    unusable: str | None = None
+    article: Article | None = None
+    kept: bool = False
+    removed: bool = False
+    files: tuple[str, ...] = ()
+    body_from: str | None = None
+    aliases: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    images: tuple[ExplainedImage, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Previewed:
+    """What one file would yield: an article, or the reason why not."""
+
+    path: str
+    told: Normalised | None = None
+    unusable: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeedStatus:
+    """How a feed stands; `newest` is when its newest entry was published."""
+
+    name: str
+    entries: int
+    newest: datetime | None
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceStatus:
+    """How a source stands.
+
+    Attributes:
+        ailing: It has failed many times on end.
+        silent: It has brought nothing for much longer than is its habit.
+    """
+
+    summary: polls.SourceSummary
+    ailing: bool
+    silent: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """How all stands."""
+
+    sources: tuple[SourceStatus, ...]
+    feeds: tuple[FeedStatus, ...]
+
+
+def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Explanation]:
+    """Show what made an article.
+
+    Args:
+        settings: The sources, and the store where it may be kept.
+        link_or_file: Its link, its id, or a file: as a path, or relative to its source's folder.
+        now: First sight of a file that is not kept yet; aware.
+
+    Raises:
+        SourceError: Nothing is known by this name.
+        StoreError: The store cannot be read.
+    """
+    found: list[Explanation] = []
+    if settings.site.store_path.exists():
+        with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
+            kept = articles.search(connection, spellings(folder.storable(link_or_file)))
+            found = [_explain_kept(connection, settings, row, one) for row, one in kept.items()]
+            found = found or list(_explain_known_file(connection, settings, link_or_file))
+    found = found or list(_explain_new_file(settings, link_or_file, now=now))
+    if not found:
+        raise SourceError(
+            f"{link_or_file}: nothing is known by this link, id or file; give the whole link,"
+            " or a file in the folder of a source"
+        )
+    return found
+
+
+def preview(settings: Settings, source_name: str, *, now: datetime, limit: int) -> Iterator[Previewed]:
+    """Show what a source would yield, the files that changed last first; nothing is kept.
+
+    Raises:
+        FetchError: The folder cannot be listed.
+    """
+    source = next(source for source in settings.source if source.name == source_name)
+    listing = _list(settings, source)
+    newest = sorted(listing.files, key=lambda file: (-file.mtime_ns, file.path))
+    for file in newest[:limit]:
+        yield _preview_file(source, file, now=now.astimezone(UTC).replace(microsecond=0))
+    for path, reason in listing.refused:
+        yield Previewed(path=path, unusable=reason)
+
+
+def missing_folders(settings: Settings) -> Iterator[tuple[ArchiveSource, str]]:
+    """The sources whose folder cannot be read, with the reason."""
+    for source in settings.source:
+        try:
+            os.scandir(source.path).close()
+        except OSError as error:
+            yield source, (error.strerror or str(error)).lower()
+
+
+def status(settings: Settings, *, now: datetime) -> Status:
+    """How the sources and feeds stand.
+
+    Raises:
+        StoreError: There is no store yet, or it cannot be read.
+    """
+    with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
+        return Status(
+            sources=tuple(_source_status(connection, source.name, now=now) for source in settings.source),
+            feeds=tuple(_feed_statuses(connection, settings)),
+        )
+
+
+def back_up(settings: Settings, target: Path) -> None:
+    """Copy the store as it is now, whether or not a daemon is writing to it.
+
+    Raises:
+        StoreError: There is no store, or the copy cannot be written.
+    """
+    with Store(settings.site.store_path, write=False) as store:
+        store.back_up(target)
+
+
+def _source_status(connection: Connection, name: str, *, now: datetime) -> SourceStatus:
+    summary = polls.summary(connection, name, now=now, normaliser=NORMALISER_VERSION)
+    return SourceStatus(
+        summary=summary,
+        ailing=summary.failures >= schedule.AILING_AFTER,
+        silent=schedule.is_silent(summary.history, now=now),
+    )
+
+
+def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedStatus]:
+    for table in settings.feed:
+        counts = feeds.counts(connection, table.name)
+        for feed in feeds.feeds_of(connection, table.name):
+            entries, newest = counts.get(feed.row, (0, None))
+            address = settings.site.base_url + publishing.subscription_path(feed.name, table.formats[0])
+            yield FeedStatus(name=feed.name, entries=entries, newest=newest, address=address)
+
+
+def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:
+    return Explanation(
+        article=kept.article,
+        kept=True,
+        removed=kept.removed,
+        files=tuple(articles.files_of(connection, row)),
+        body_from=kept.body_path,
+        aliases=tuple(articles.aliases_of(connection, row)),
+        places=tuple(_places(connection, settings, row)),
+        images=_explain_images(settings, kept.article),
+    )
+
+
+def _explain_known_file(connection: Connection, settings: Settings, name: str) -> Iterator[Explanation]:
+    for source in settings.source:
+        for path in _paths(source, name):
+            if file := articles.file_of(connection, source.name, folder.storable(path)):
+                if file.article is not None:
+                    kept = articles.load(connection, [file.article])[file.article]
+                    yield _explain_kept(connection, settings, file.article, kept)
+                elif file.unusable:
+                    yield Explanation(file=file.key, unusable=file.unusable)
+
+
+def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterator[Explanation]:
+    """A file that was never kept is read as a refresh would read it."""
+    now = now.astimezone(UTC).replace(microsecond=0)
+    for source in settings.source:
+        for path in _paths(source, name):
+            if not _is_file(source.path / path):
+                continue
+            listing = _list(settings, source)
+            file = next((file for file in listing.files if file.path == path), None)
+            told = _preview_file(source, file, now=now) if file else _left_out(source, path)
+            article = told.told.article if told.told else None
+            yield Explanation(
+                file=told.path,
+                unusable=told.unusable,
+                article=article,
+                files=(told.path,),
+                body_from=told.path,
+                images=_explain_images(settings, article) if article else (),
+            )
+            return
+
+
+def _list(settings: Settings, source: ArchiveSource) -> folder.Listing:
+    return folder.list_folder(replace(Archive(source).start(), leave_out=settings.site.output))
+
+
+def _paths(source: ArchiveSource, name: str) -> list[str]:
+    """What a file may be called relative to a source's folder."""
+    try:
+        root = source.path.resolve()
+        found = [(start / name).resolve() for start in (Path(), root)]
+        return list(dict.fromkeys(path.relative_to(root).as_posix() for path in found if root in path.parents))
+    except (OSError, RuntimeError, ValueError):
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _left_out(source: ArchiveSource, path: str) -> Previewed:
+    reason = f'is no article of source "{source.name}": its `glob` or a leading dot leaves it out'
+    return Previewed(path=folder.storable(path), unusable=reason)
+
+
+def _preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
+    rules = rules_of(source)
+    try:
+        body = folder.read_file(source.path, file, max_bytes=source.max_file_bytes)
+        item = next(Archive(source).parse(Page(path=file.key, body=body)))
+        told = normalise(item, recognise(item, rules), rules, first_seen=now)
+    except Exception as error:  # noqa: BLE001  (as in a refresh, a bad file is named)
+        return Previewed(path=file.key, unusable=reason_of(error))
+    return Previewed(path=file.key, told=told)
+
+
+def _places(connection: Connection, settings: Settings, row: int) -> Iterator[tuple[str, str]]:
+    for table in settings.feed:
+        names = {feed.row: feed.name for feed in feeds.feeds_of(connection, table.name)}
+        for place in feeds.entries_of(connection, table.name, [row]):
+            name = names[place.feed]
+            number = place.document or feeds.SUBSCRIPTION
+            yield name, publishing.document_path(name, number, table.formats[0])
+
+
+def _explain_images(settings: Settings, article: Article) -> tuple[ExplainedImage, ...]:
+    source = next((source for source in settings.source if source.name == article.source), None)
+    if source is None:
+        return ()
+    faces = [
+        (table.name, publishing.face(settings, table, source))
+        for table in settings.feed
+        if source in settings.sources_of(table)
+    ]
+    return tuple(
+        ExplainedImage(image=image, addresses=tuple((name, face.address_of(image)) for name, face in faces))
+        for image in article.images
+    )

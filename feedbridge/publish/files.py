@@ -1,0 +1,147 @@
+"""Files in the output folder: whole or not at all, and left alone where their bytes are the same."""
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from feedbridge.errors import PublishError
+
+_BESIDE = ".feedbridge-tmp"
+"""Ending of a file that is being written; what a killed run left is swept away by the next."""
+
+
+_FOR_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE})
+
+
+class OutputError(PublishError):
+    """The folder takes nothing more, whichever file it is; the next run tries again."""
+
+
+class OutputFolder:
+    """The folder that documents are published in; paths are relative to it, with `/`.
+
+    One process writes at a time. Every method raises PublishError, which names the file; what stands there stays.
+    It is an OutputError where no other file would fare better.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._touched: set[Path] = set()
+
+    def prepare(self) -> None:
+        """Make the folder, and sweep away what a killed run left."""
+        for folder in (self._root, self._root / "feeds"):
+            with _in_words(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        with _in_words(self._root):
+            for folder in (self._root, self._root / "feeds", *self._root.glob("feeds/*/")):
+                for left in folder.glob(f".*{_BESIDE}"):
+                    left.unlink(missing_ok=True)
+
+    def put(self, path: str, body: bytes) -> bool:
+        """Write a file beside, and put it in place at once; says whether the bytes are new."""
+        target = self._target(path)
+        with _in_words(target):
+            if _holds(target, body):
+                return False
+            self._make_folder(target.parent)
+            beside = target.with_name(f".{target.name}{_BESIDE}")
+            try:
+                _write(beside, body)
+                beside.replace(target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    beside.unlink()
+                raise
+            self._touched.add(target.parent)
+        return True
+
+    def sync(self) -> None:
+        """Return when everything that was put or removed so far would outlive a power cut."""
+        while self._touched:
+            folder = self._touched.pop()
+            with _in_words(folder):
+                _sync_folder(folder)
+
+    def feeds(self, name: str, *, family: bool) -> list[str]:
+        """The subscription documents that stand for a feed, or for a family of feeds."""
+        found = self._root.glob(f"feeds/{name}-*.*" if family else f"feeds/{name}.*")
+        return sorted(path.relative_to(self._root).as_posix() for path in found)
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, or None if there is none."""
+        try:
+            return self._target(path).stat().st_size
+        except OSError:
+            return None
+
+    def remove(self, path: str, body_digest: str) -> bool:
+        """Remove a file if it still holds what we wrote; says whether it is gone.
+
+        Args:
+            path: The file.
+            body_digest: SHA-256 of what we wrote, in hex.
+        """
+        target = self._target(path)
+        with _in_words(target):
+            try:
+                body = target.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return True
+            if hashlib.sha256(body).hexdigest() != body_digest:
+                return False
+            target.unlink()
+            self._touched.add(target.parent)
+            if target.parent != self._root and not any(target.parent.iterdir()):
+                target.parent.rmdir()
+                self._touched.discard(target.parent)
+                self._touched.add(target.parent.parent)
+        return True
+
+    def _target(self, path: str) -> Path:
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or not pure.parts or ".." in pure.parts:
+            raise PublishError(f"{path}: is no path inside the output folder")
+        return self._root / pure
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._touched.update(parent for parent in folder.parents if parent.is_relative_to(self._root))
+
+
+def _holds(path: Path, body: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(body) and path.read_bytes() == body
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _write(path: Path, body: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(handle, "wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reach = OutputError if error.errno in _FOR_ALL else PublishError
+        raise reach(
+            f"{path}: cannot be written ({error.strerror or error}); what was published before stays"
+        ) from error

@@ -1,0 +1,588 @@
+"""From the store to the files: what is due is laid out, written, checked, and put in place."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from feedbridge.articles.identity import mint
+from feedbridge.errors import PublishError
+from feedbridge.feeds import archives, assemble, html, jsonfeed, lint, opml, rendering, syndication
+from feedbridge.feeds.assemble import SourceFace
+from feedbridge.model import Entry, Feed, Person
+from feedbridge.policies import Policy, choose, parse_policy
+from feedbridge.publish.files import OutputError, OutputFolder
+from feedbridge.settings import FeedTable, Settings, Source, digest
+from feedbridge.store import articles, polls
+from feedbridge.store import feeds as rows
+from feedbridge.store.articles import Change, Kept
+from feedbridge.store.database import Store
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Placed
+
+RENDERING_VERSION = 1
+"""Counts up when documents would be written otherwise; all are then written again."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+DOCUMENT_OVERHEAD = 4096
+"""Bytes set aside for what stands around a document's entries."""
+
+
+INDEXES = frozenset(("feeds.opml", "index.html"))
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that feeds are written in."""
+
+    ending: str
+    media_type: str
+    render: Callable[[Feed], rendering.Rendering]
+
+
+FORMATS = {
+    "atom": Format("atom", rendering.ATOM, syndication.atom),
+    "rss": Format("rss", rendering.RSS, syndication.rss),
+    "json": Format("json", rendering.JSON_FEED, jsonfeed.json_feed),
+}
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """What publishing did.
+
+    Attributes:
+        written: Files whose bytes are new.
+        same: Files that were due and came out the same.
+        removed: Files that are no more.
+        left_out: Entries that could not be written, as document, entry and reason.
+        held: Feeds whose files stay as they stand, with the reason.
+        errors: Why a document could not be written.
+    """
+
+    written: list[str] = field(default_factory=list)
+    same: int = 0
+    removed: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, str, str]] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def publish(store: Store, settings: Settings, *, now: datetime, report: Report) -> None:
+    """Write every document that is due.
+
+    Args:
+        store: Open for writing.
+        settings: What is to be written.
+        now: The creation date of feeds that are new; aware, UTC.
+        report: Told what was done, and what failed.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        PublishError: The output folder cannot be used at all.
+    """
+    folder = OutputFolder(settings.site.output)
+    folder.prepare()
+    with store.transaction() as connection:
+        rows.forget_families(connection, but=[table.name for table in settings.feed])
+        outputs = rows.written(connection)
+    known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
+    press = _Press(store, settings, folder, known, report)
+    expected: set[str] = set()
+    tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
+    for table in tables:
+        with store.transaction() as connection:
+            _Intake(connection, settings, table, now=now).run()
+    _retain(store, tables, now=now)
+    for table in tables:
+        expected |= press.print_family(table)
+    expected |= press.print_indexes() if len(tables) == len(settings.feed) else INDEXES
+    press.sweep(outputs, expected)
+
+
+def _is_held(
+    store: Store,
+    settings: Settings,
+    table: FeedTable,
+    folder: OutputFolder,
+    outputs: Mapping[str, Output],
+    report: Report,
+) -> bool:
+    """Whether the files of a feed must stay as they stand, for the store is new and does not know all of it yet.
+
+    Were the store lost, and a source's folder with it, the feed would otherwise be replaced by one with less in it.
+    """
+    standing = [path for path in folder.feeds(table.name, family=table.by is not None) if path not in outputs]
+    names = [source.name for source in settings.sources_of(table)]
+    with store.transaction() as connection:
+        complete = polls.completed(connection)
+    missing = [name for name in names if name not in complete]
+    if standing and missing:
+        report.held.append(
+            f'feed "{table.name}": its files stay as they stand, for they are older than the store'
+            f" and not every source has been read yet: {', '.join(missing)}"
+        )
+    return bool(standing and missing)
+
+
+def _retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:
+    """Drop what the owner does not wish to keep.
+
+    Entries leave the feeds whose table has `keep`; an article that is then in no feed is emptied, and its tombstone
+    keeps it away.
+    """
+    for table in tables:
+        if table.keep is None:
+            continue
+        with store.transaction() as connection:
+            dropped: set[int] = set()
+            for feed in rows.feeds_of(connection, table.name):
+                if isinstance(table.keep, timedelta):
+                    over = rows.older_than(connection, feed, now - table.keep)
+                else:
+                    over = rows.beyond(connection, feed, table.keep)
+                rows.drop_entries(connection, [(feed.row, article) for article in over])
+                rows.mark_dirty(connection, [(feed.row, SUBSCRIPTION)] if over else [])
+                dropped.update(over)
+            for article in rows.without_feed(connection, sorted(dropped)):
+                articles.remove(connection, article, now=now)
+
+
+class _Intake:
+    """Takes what changed in the store into the feeds of one settings table."""
+
+    def __init__(self, connection: Connection, settings: Settings, table: FeedTable, *, now: datetime) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._table = table
+        self._now = now
+        self._sources = {source.name: rank for rank, source in enumerate(settings.sources_of(table))}
+        self._feeds = {feed.value: feed.row for feed in rows.feeds_of(connection, table.name)}
+        self._dirty: set[tuple[int, int]] = set()
+        self._vacated: dict[tuple[int, str], Placed] = {}
+
+    def run(self) -> None:
+        family = rows.family(self._connection, self._table.name)
+        selection = digest([list(self._sources), self._table.by])
+        look = _look(self._settings, self._table)
+        if self._table.by is None and None not in self._feeds:
+            self._add_feed(None)
+        anew = family.selection != selection
+        changes = articles.changed_since(self._connection, list(self._sources), 0 if anew else family.revision)
+        self._take(list(changes), anew=anew)
+        rows.mark_dirty(self._connection, self._dirty)
+        rows.forget_empty_feeds(self._connection, self._table.name, by_value=self._table.by is not None)
+        if family.look != look:
+            rows.mark_all_dirty(self._connection, self._table.name)
+        reached = articles.latest_revision(self._connection)
+        rows.keep_family(
+            self._connection, self._table.name, rows.Family(selection=selection, look=look, revision=reached)
+        )
+
+    def _take(self, changes: Sequence[Change], *, anew: bool) -> None:
+        """Bring the entries of the changed articles, or of all of them, up to date."""
+        wanted = {
+            (self._feed(value), change.row): change
+            for change in changes
+            if not change.removed and not self._is_dropped(change)
+            for value in _values(self._table.by, change)
+        }
+        standing = {
+            (place.feed, place.article): place
+            for place in rows.entries_of(self._connection, self._table.name, [change.row for change in changes])
+        }
+        wanted = self._without_doubles(wanted)
+        surplus = rows.all_entries(self._connection, self._table.name) if anew else standing.keys()
+        gone = [pair for pair in surplus if pair not in wanted]
+        self._dirty |= {_document(standing[pair]) for pair in {*wanted, *gone} & standing.keys()}
+        if anew:
+            self._dirty |= {(feed, SUBSCRIPTION) for feed in self._feeds.values()}
+        rows.drop_entries(self._connection, gone)
+        self._add({pair: change for pair, change in wanted.items() if pair not in standing})
+
+    def _is_dropped(self, change: Change) -> bool:
+        keep = self._table.keep
+        return isinstance(keep, timedelta) and change.published < self._now - keep
+
+    def _without_doubles(self, wanted: dict[tuple[int, int], Change]) -> dict[tuple[int, int], Change]:
+        """Of articles with equal ids, keep in each feed that of the source named first."""
+        best: dict[tuple[int, str], tuple[int, int]] = {}
+        for (feed, row), change in wanted.items():
+            rival = (self._sources[change.source], row)
+            best[feed, change.uid] = min(best.get((feed, change.uid), rival), rival)
+        uids = [change.uid for change in wanted.values()]
+        placed = rows.entries_by_uid(self._connection, self._table.name, uids)
+        rivals = {(place.feed, place.uid): place for place in placed}
+        strangers = {place.article for place in rivals.values()} - {row for _, row in wanted}
+        kept = articles.load(self._connection, strangers) if strangers else {}
+        for key, place in rivals.items():
+            other = kept.get(place.article)
+            if other and other.article.source in self._sources and not other.removed and key in best:
+                best[key] = min(best[key], (self._sources[other.article.source], place.article))
+        self._vacated = {key: place for key, place in rivals.items() if key in best and best[key][1] != place.article}
+        self._dirty |= {_document(place) for place in self._vacated.values()}
+        rows.drop_entries(self._connection, [(place.feed, place.article) for place in self._vacated.values()])
+        return {pair: change for pair, change in wanted.items() if best[pair[0], change.uid][1] == pair[1]}
+
+    def _add(self, new: dict[tuple[int, int], Change]) -> None:
+        """Enter new entries in the feed's own order.
+
+        They come in the order of their dates where a source's first refresh found them, or a refresh that brought
+        more old articles than half a subscription document holds; else an article found late goes on top, so that
+        it still reaches the readers. One that stands for another source's article of the same id takes its place.
+        """
+        late: dict[tuple[int, str, datetime], int] = {}
+        for (feed, _), change in new.items():
+            key = (feed, change.source, change.first_seen)
+            late[key] = late.get(key, 0) + change.late
+        placed = []
+        for (feed, row), change in new.items():
+            self._dirty.add((feed, SUBSCRIPTION))
+            if vacated := self._vacated.get((feed, change.uid)):
+                placed.append(replace(vacated, article=row))
+                continue
+            backfill = late[feed, change.source, change.first_seen] * 2 > self._table.limit
+            as_dated = change.from_first or backfill
+            instant = change.published if as_dated else max(change.published, change.first_seen)
+            placed.append(
+                Placed(
+                    feed=feed,
+                    article=row,
+                    uid=change.uid,
+                    ordered_at=int(instant.timestamp() * 1000),
+                    published=change.published,
+                )
+            )
+        rows.add_entries(self._connection, placed)
+
+    def _feed(self, value: str | None) -> int:
+        return self._feeds[value] if value in self._feeds else self._add_feed(value)
+
+    def _add_feed(self, value: str | None) -> int:
+        name = self._table.name if value is None else f"{self._table.name}-{file_slug(value)}"
+        uid = self._table.id or mint(f"{self._settings.site.base_url}{name}")
+        self._feeds[value] = rows.add_feed(
+            self._connection, family=self._table.name, name=name, value=value, uid=uid, created_at=self._now
+        )
+        return self._feeds[value]
+
+
+class _Press:
+    """Writes documents."""
+
+    def __init__(
+        self, store: Store, settings: Settings, folder: OutputFolder, known: dict[str, Output], report: Report
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._folder = folder
+        self._known = known
+        self._report = report
+        self._indexed: list[html.IndexFeed] = []
+        self._listed: list[opml.OpmlFeed] = []
+        self._newest: datetime | None = None
+
+    def print_family(self, table: FeedTable) -> set[str]:
+        """Write what is due of a family; gives the paths of all its files."""
+        expected: set[str] = set()
+        with self._store.transaction() as connection:
+            feeds = rows.feeds_of(connection, table.name)
+            counts = rows.counts(connection, table.name)
+        for feed in feeds:
+            _, newest = counts.get(feed.row, (0, None))
+            expected |= _Layout(self, self._store, self._settings, table, feed).print()
+            self._list(table, feed, newest=newest)
+        return expected
+
+    def print_indexes(self) -> frozenset[str]:
+        """Write the list of all feeds, as a page and as OPML."""
+        site = self._settings.site
+        self.put("feeds.opml", opml.opml(site.title, self._listed, self._newest or EPOCH), rendering.OPML)
+        page = html.index(site.title, site.language, self._indexed, opml_href="feeds.opml")
+        self.put("index.html", page, rendering.HTML)
+        return INDEXES
+
+    def put(self, path: str, body: bytes, media_type: str) -> None:
+        """Check a document and put it in place; what fails is reported, and what stands there stays."""
+        problems = lint.lint(body, media_type)
+        if problems:
+            self._report.errors.append(f"{path}: not published, for {problems[0].message}; what stands there stays")
+            return
+        self._write(path, body)
+
+    def print_document(self, path: str, feed: Feed, form: Format) -> bool:
+        """Write a document; a bad entry is left out and named. Says whether it stands as it should."""
+        left_out: dict[str, str] = {}
+        while True:
+            shown = tuple(entry for entry in feed.entries if entry.id not in left_out)
+            try:
+                made = form.render(replace(feed, entries=shown))
+            except PublishError as error:
+                self._report.errors.append(str(error))
+                return False
+            left_out |= {one.entry_id: one.reason for one in made.left_out}
+            problems = lint.lint(made.body, form.media_type)
+            bad = {problem.entry: problem.message for problem in problems if problem.entry}
+            if not bad.keys() - left_out.keys():
+                break
+            left_out |= bad
+        self._report.left_out += [(path, entry, reason) for entry, reason in left_out.items()]
+        if problems:
+            self._report.errors.append(f"{path}: not published, for {problems[0].message}; what stands there stays")
+            return False
+        return self._write(path, made.body)
+
+    def is_whole(self, path: str) -> bool:
+        """Whether the file stands as we wrote it, as far as its size tells."""
+        return path in self._known
+
+    def sweep(self, outputs: dict[str, Output], expected: Iterable[str]) -> None:
+        """Remove files that no feed has any more, if nobody but us wrote them."""
+        gone = []
+        for path in sorted(outputs.keys() - set(expected)):
+            try:
+                if self._folder.remove(path, outputs[path].digest):
+                    self._report.removed.append(path)
+            except PublishError as error:
+                self._report.errors.append(str(error))
+                continue
+            gone.append(path)
+        self.sync()
+        with self._store.transaction() as connection:
+            rows.forget_outputs(connection, gone)
+
+    def sync(self) -> None:
+        """Make what was written outlive a power cut."""
+        self._folder.sync()
+
+    def _write(self, path: str, body: bytes) -> bool:
+        try:
+            new = self._folder.put(path, body)
+        except OutputError:
+            raise
+        except PublishError as error:
+            self._report.errors.append(str(error))
+            return False
+        if new:
+            self._report.written.append(path)
+        else:
+            self._report.same += 1
+        output = Output(path=path, digest=hashlib.sha256(body).hexdigest(), size=len(body))
+        if self._known.get(path) != output:
+            with self._store.transaction() as connection:
+                rows.keep_outputs(connection, [output])
+            self._known[path] = output
+        return True
+
+    def _list(self, table: FeedTable, feed: FeedRow, *, newest: datetime | None) -> None:
+        self._newest = max((date for date in (newest, self._newest) if date), default=None)
+        site = self._settings.site
+        title = feed_title(self._settings, table, feed)
+        paths = {form: subscription_path(feed.name, form) for form in table.formats}
+        first = next(iter(paths.values()))
+        self._listed.append(
+            opml.OpmlFeed(title=title, xml_url=f"{site.base_url}{first}", html_url=table.link or site.base_url)
+        )
+        self._indexed.append(
+            html.IndexFeed(
+                title=title,
+                subtitle=table.subtitle,
+                language=table.language,
+                newest=newest,
+                subscriptions=tuple(
+                    html.Subscription(href=path, media_type=FORMATS[form].media_type) for form, path in paths.items()
+                ),
+            )
+        )
+
+
+class _Layout:
+    """Lays out one feed and writes its documents that are due."""
+
+    def __init__(self, press: _Press, store: Store, settings: Settings, table: FeedTable, feed: FeedRow) -> None:
+        self._press = press
+        self._store = store
+        self._site = settings.site
+        self._settings = settings
+        self._table = table
+        self._feed = feed
+        self._sources = settings.sources_of(table)
+        self._faces = {source.name: face(settings, table, source) for source in self._sources}
+
+    def print(self) -> set[str]:
+        with self._store.transaction() as connection:
+            due = rows.documents_of(connection, self._feed)
+        shown: list[Entry] | None = None
+        if due.get(SUBSCRIPTION, True) or not self._is_whole(SUBSCRIPTION):
+            with self._store.transaction() as connection:
+                shown = self._lay_out(connection)
+                due = rows.documents_of(connection, self._feed)
+        last = max(due) if self._table.archives else SUBSCRIPTION
+        for number in range(1, last + 1):
+            if due.get(number, True) or not self._is_whole(number):
+                self._print_archive(number, last)
+        if shown is not None:
+            self._print_subscription(shown, last)
+        return {path for number in range(last + 1) for path in self._paths(number)}
+
+    def _lay_out(self, connection: Connection) -> list[Entry]:
+        """Choose the entries of the subscription document; the others go into the archive."""
+        limits = f"{self._table.limit}/{self._table.max_bytes}"
+        raised = self._feed.limits != "" and _is_raised(self._feed.limits, limits)
+        floor = 0 if raised else self._feed.floor
+        places = rows.candidates(connection, self._feed, limit=self._table.limit, floor=floor)
+        kept = articles.load(connection, [place.article for place in places])
+        entries = [self._entry(kept[place.article]) for place in places]
+        fitting = assemble.within(entries, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
+        if self._table.archives:
+            self._archive(connection, {place.article for place in places[:fitting]})
+        archived = [place.ordered_at for place in places[:fitting] if place.document is not None]
+        rows.note_layout(connection, self._feed.row, limits=limits, floor=min(archived, default=None))
+        return entries[:fitting]
+
+    def _archive(self, connection: Connection, shown: set[int]) -> None:
+        over = [article for article in rows.unarchived(connection, self._feed) if article not in shown]
+        number, filled = rows.open_archive(connection, self._feed)
+        numbers, last = archives.place(len(over), number=number, filled=filled)
+        rows.archive(connection, self._feed, dict(zip(over, numbers, strict=True)))
+        if numbers:
+            rows.mark_dirty(connection, {(self._feed.row, one) for one in (*numbers, last)})
+
+    def _print_archive(self, number: int, last: int) -> None:
+        with self._store.transaction() as connection:
+            kept = articles.in_document(connection, self._feed.row, number)
+        before, after = archives.neighbours(number, last=last)
+        entries = tuple(self._entry(one) for one in kept)
+        self._print(number, entries, before=before, after=after)
+
+    def _print_subscription(self, entries: Sequence[Entry], last: int) -> None:
+        self._print(SUBSCRIPTION, tuple(entries), before=last or None, after=None)
+
+    def _print(self, number: int, entries: tuple[Entry, ...], *, before: int | None, after: int | None) -> None:
+        done = []
+        for name in self._table.formats:
+            form = FORMATS[name]
+            path = document_path(self._feed.name, number, name)
+            feed = Feed(
+                id=self._table.id or self._feed.uid,
+                title=feed_title(self._settings, self._table, self._feed),
+                subtitle=self._table.subtitle,
+                link=self._table.link or self._site.base_url,
+                self_link=self._address(number, name),
+                current=self._address(SUBSCRIPTION, name),
+                prev_archive=self._address(before, name) if before else None,
+                next_archive=self._address(after, name) if after else None,
+                archive=number != SUBSCRIPTION,
+                updated=max((entry.updated for entry in entries), default=self._feed.created_at),
+                author=Person(name=self._table.author or self._site.author or self._site.title),
+                language=self._table.language or self._site.language,
+                rights=self._table.rights,
+                icon=self._table.icon,
+                entries=entries,
+            )
+            done.append(self._press.print_document(path, feed, form))
+        self._press.sync()
+        if all(done):
+            with self._store.transaction() as connection:
+                rows.mark_clean(connection, [(self._feed.row, number)])
+
+    def _entry(self, kept: Kept) -> Entry:
+        return assemble.entry(kept.article, self._faces[kept.article.source], merged=len(self._sources) > 1)
+
+    def _address(self, number: int, form: str) -> str:
+        return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
+
+    def _paths(self, number: int) -> Iterator[str]:
+        for form in self._table.formats:
+            yield document_path(self._feed.name, number, form)
+
+    def _is_whole(self, number: int) -> bool:
+        return all(self._press.is_whole(path) for path in self._paths(number))
+
+
+def subscription_path(feed: str, form: str) -> str:
+    """Where a feed's subscription document is, relative to the output folder."""
+    return f"feeds/{feed}.{form}"
+
+
+def is_subscription(path: str) -> bool:
+    """Whether a path is that of a subscription document."""
+    return path.startswith("feeds/") and path.count("/") == 1
+
+
+def file_slug(value: str) -> str:
+    """A name for files about a value: its ASCII letters and digits, and eight hex digits of its SHA-256."""
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in value.lower())
+    slug = "-".join(letters.split())[:40].strip("-")
+    digits = hashlib.sha256(value.encode()).hexdigest()[:8]
+    return f"{slug}-{digits}" if slug else digits
+
+
+def feed_title(settings: Settings, table: FeedTable, feed: FeedRow) -> str:
+    """What readers see as the feed's name."""
+    title = table.title or settings.site.title
+    if feed.value is None:
+        return title
+    names = {source.name: source.title or source.name for source in settings.source} if table.by == "source" else {}
+    return f"{title} · {names.get(feed.value, feed.value)}"
+
+
+def face(settings: Settings, table: FeedTable | None, source: Source) -> SourceFace:
+    """What the readers of a feed see of a source; the nearest picture policy wins: feed, source, site."""
+    rules: list[tuple[str, Policy]] = []
+    general = None
+    for level in (table, source, settings.site):
+        if level is not None and general is None:
+            rules += [(rule.host, rule.images) for rule in level.image_rule]
+            general = level.images
+    default = general or parse_policy("keep")
+
+    return SourceFace(
+        id=mint(f"{settings.site.base_url}source/{source.name}"),
+        title=source.title or source.name,
+        link=source.link,
+        language=source.language or settings.site.language,
+        author=source.author,
+        address_of=lambda image: choose(image, rules, default).address(image),
+    )
+
+
+def _values(by: str | None, change: Change) -> tuple[str | None, ...]:
+    match by:
+        case "category":
+            return tuple(dict.fromkeys(change.categories))
+        case "author":
+            return tuple(dict.fromkeys(change.authors))
+        case "source":
+            return (change.source,)
+        case _:
+            return (None,)
+
+
+def _document(place: Placed) -> tuple[int, int]:
+    return place.feed, place.document or SUBSCRIPTION
+
+
+def document_path(feed: str, number: int, form: str) -> str:
+    """Where a document of a feed is, relative to the output folder; 0 is the subscription document."""
+    ending = FORMATS[form].ending
+    return subscription_path(feed, ending) if number == SUBSCRIPTION else f"feeds/{feed}/{number:04}.{ending}"
+
+
+def _is_raised(old: str, new: str) -> bool:
+    return any(int(after) > int(before) for before, after in zip(old.split("/"), new.split("/"), strict=True))
+
+
+def _look(settings: Settings, table: FeedTable) -> str:
+    """A digest of all that shapes a feed's documents but the articles."""
+    shape = {"glob", "every", "path", "timezone", "remove", "remove_text", "folder_as", "max_file_bytes"}
+    return digest(
+        {
+            "rendering": RENDERING_VERSION,
+            "site": settings.site.model_dump(mode="json", exclude={"output", "store"}),
+            "feed": table.model_dump(mode="json"),
+            "sources": [source.model_dump(mode="json", exclude=shape) for source in settings.sources_of(table)],
+        }
+    )

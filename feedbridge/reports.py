@@ -1,0 +1,274 @@
+"""What the commands print: as lines for people, and as values for JSON.
+
+Foreign text stands in the lines as it is; it is made printable where it is printed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from feedbridge.inspection import Explanation, Previewed, SourceStatus, Status
+from feedbridge.pipeline import Build, Removal
+from feedbridge.publishing import Report
+from feedbridge.refresh import Tally
+from feedbridge.settings import Settings
+from feedbridge.terminal import printable
+
+Values = dict[str, Any]
+
+
+def build_lines(done: Build, *, shown: int) -> list[str]:
+    """What a build did; of long lists, the first `shown`."""
+    lines = [line for tally in done.tallies for line in _tally_lines(tally, shown)]
+    return lines + list(_report_lines(done.published, shown))
+
+
+def build_values(done: Build) -> Values:
+    """What a build did."""
+    return {
+        "sources": [
+            {**asdict(tally), "unusable": [{"file": file, "reason": reason} for file, reason in tally.unusable]}
+            for tally in done.tallies
+        ],
+        **_report_values(done.published),
+    }
+
+
+def removal_lines(done: Removal, *, shown: int) -> list[str]:
+    """What `remove` did."""
+    lines = [f"{source}: removed “{title}”" for source, title in done.articles]
+    return lines + list(_report_lines(done.published, shown))
+
+
+def removal_values(done: Removal) -> Values:
+    """What `remove` did."""
+    return {
+        "removed_articles": [{"source": source, "title": title} for source, title in done.articles],
+        **_report_values(done.published),
+    }
+
+
+def check_line(path: Path, settings: Settings) -> str:
+    """That the settings are right."""
+    return (
+        f"{path}: fine; {_count(len(settings.source), 'source')}, {_count(len(settings.feed), 'feed table')},"
+        f" published in {settings.site.output.resolve()}"
+    )
+
+
+def preview_lines(found: Sequence[Previewed]) -> list[str]:
+    """What a source would yield."""
+    return [line for one in found for line in _preview_lines(one)] or ["no files match"]
+
+
+def preview_values(one: Previewed) -> Values:
+    """What a file would yield."""
+    article = one.told.article if one.told else None
+    return {
+        "file": one.path,
+        "unusable": one.unusable,
+        "article": article
+        and {
+            "id": article.id,
+            "title": article.title,
+            "link": article.link,
+            "published": _stamp(article.published),
+            "updated": _stamp(article.updated),
+            "authors": [person.name for person in article.authors],
+            "categories": [category.term for category in article.categories],
+            "images": [image.origin for image in article.images],
+            "excerpt": article.excerpt,
+        },
+    }
+
+
+def status_lines(found: Status, *, shown: int) -> list[str]:
+    """How all stands."""
+    lines = [line for source in found.sources for line in _source_lines(source, shown)]
+    lines.append("")
+    for feed in found.feeds:
+        newest = f", newest {_stamp(feed.newest)}" if feed.newest else ""
+        lines.append(f"feed {feed.name}: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}")
+    return lines
+
+
+def status_values(found: Status) -> Values:
+    """How all stands."""
+    return {
+        "sources": [
+            {
+                "name": one.summary.name,
+                "articles": one.summary.articles,
+                "new_in_a_day": one.summary.new_in_a_day,
+                "newest": _stamp(one.summary.newest),
+                "silent": one.silent,
+                "ailing": one.ailing,
+                "failures": one.summary.failures,
+                "old_rules": one.summary.old_rules,
+                "last_success": _stamp(one.summary.last_success),
+                "last_error": one.summary.last_error.error if one.summary.last_error else None,
+                "last_error_at": _stamp(one.summary.last_error.started_at) if one.summary.last_error else None,
+                "next_poll": _stamp(one.summary.next_poll_at),
+                "unusable": [{"file": file, "reason": reason} for file, reason in one.summary.unusable],
+            }
+            for one in found.sources
+        ],
+        "feeds": [
+            {"name": feed.name, "entries": feed.entries, "newest": _stamp(feed.newest), "address": feed.address}
+            for feed in found.feeds
+        ],
+    }
+
+
+def explanation_lines(found: Sequence[Explanation]) -> list[str]:
+    """What made each article."""
+    lines: list[str] = []
+    for one in found:
+        lines += ["", *_explanation_lines(one)] if lines else _explanation_lines(one)
+    return lines
+
+
+def explanation_values(one: Explanation) -> Values:
+    """What made an article."""
+    values: Values = {"file": one.file, "unusable": one.unusable, "kept": one.kept, "removed": one.removed}
+    if one.article is None:
+        return values
+    article = one.article
+    return {
+        **values,
+        "id": article.id,
+        "source": article.source,
+        "title": article.title,
+        "link": article.link,
+        "published": _stamp(article.published),
+        "updated": _stamp(article.updated),
+        "first_seen": _stamp(article.first_seen),
+        "witnesses": [
+            {"kind": it.kind, "text": it.text, "instant": _stamp(it.value), "note": it.note}
+            for it in article.testimonies
+        ],
+        "authors": [person.name for person in article.authors],
+        "categories": [category.term for category in article.categories],
+        "files": list(one.files),
+        "text_from": one.body_from,
+        "aliases": list(one.aliases),
+        "images": [
+            {
+                "origin": picture.image.origin,
+                "came_through": list(picture.image.chain),
+                "caption": picture.image.caption,
+                "published_as": dict(picture.addresses),
+            }
+            for picture in one.images
+        ],
+        "feeds": [{"name": name, "document": document} for name, document in one.places],
+    }
+
+
+def _tally_lines(tally: Tally, shown: int) -> Iterator[str]:
+    name = tally.source
+    if tally.error:
+        yield f"{name}: failed: {tally.error}; its articles and feeds stay as they were"
+        return
+    yield (
+        f"{name}: {_count(tally.files, 'file')}, {tally.read:,} read: {tally.new:,} new, {tally.changed:,} changed,"
+        f" {tally.same:,} as before, {len(tally.unusable):,} left out"
+    )
+    yield from _some((f"  left out {path}: {why}" for path, why in tally.unusable), shown)
+
+
+def _report_lines(report: Report, shown: int) -> Iterator[str]:
+    yield (
+        f"{_count(len(report.written), 'file')} written, {report.same:,} unchanged, {len(report.removed):,} removed"
+        if report.written or report.removed or report.left_out or report.held or report.errors
+        else "nothing to write: every file is as it should be"
+    )
+    yield from _some((f"  {path}" for path in report.written), shown)
+    yield from _some((f"  removed {path}" for path in report.removed), shown)
+    yield from _some((f"  {path}: left out {entry}: {reason}" for path, entry, reason in report.left_out), shown)
+    yield from report.held
+    yield from (f"failed: {error}" for error in report.errors)
+
+
+def _report_values(report: Report) -> Values:
+    return {
+        "written": report.written,
+        "unchanged": report.same,
+        "removed": report.removed,
+        "left_out": [{"document": path, "entry": entry, "reason": reason} for path, entry, reason in report.left_out],
+        "held": report.held,
+        "errors": report.errors,
+    }
+
+
+def _preview_lines(one: Previewed) -> Iterator[str]:
+    if one.told is None:
+        yield f"{one.path}: left out: {one.unusable or ''}"
+        return
+    article = one.told.article
+    yield f"{_stamp(article.published)}  {printable(article.title, 100)}"
+    yield f"    {article.link or one.path}"
+    yield f"    {_count(len(article.images), 'picture')}; {printable(article.excerpt, 100)}"
+
+
+def _source_lines(one: SourceStatus, shown: int) -> Iterator[str]:
+    source = one.summary
+    newest = f", newest {_stamp(source.newest)}" if source.newest else ""
+    silent = "; silent for longer than is its habit" if one.silent else ""
+    yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}{silent}"
+    yield f"  last success {_stamp(source.last_success)}" if source.last_success else "  never refreshed"
+    if source.last_error:
+        yield f"  last error {_stamp(source.last_error.started_at)}: {source.last_error.error}"
+    if source.failures:
+        ailing = ", ailing" if one.ailing else ""
+        yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
+    if source.next_poll_at:
+        yield f"  next poll {_stamp(source.next_poll_at)}"
+    if source.old_rules:
+        yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
+    yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
+
+
+def _explanation_lines(one: Explanation) -> list[str]:
+    if one.article is None:
+        return [f"{one.file or ''}: left out: {one.unusable}"]
+    article = one.article
+    if one.removed:
+        return [f"{article.id}", f"  of {article.source}; was taken down and stays away"]
+    lines = [article.title, f"  id         {article.id}", f"  source     {article.source}"]
+    lines += [f"  link       {article.link}"] if article.link else []
+    lines += (
+        [f"  authors    {printable(', '.join(person.name for person in article.authors))}"] if article.authors else []
+    )
+    lines += [f"  file       {path}" + (" (the text's)" if path == one.body_from else "") for path in one.files]
+    lines += [] if one.kept else ["  not kept yet: this is what the next build would make of it"]
+    lines += [f"  published  {_stamp(article.published)}", f"  updated    {_stamp(article.updated)}", "  witnesses"]
+    lines += [
+        f"    {it.kind:<12} {_stamp(it.value) or '-':<20} {it.note}: {printable(it.text, 60)}"
+        for it in article.testimonies
+    ]
+    for number, picture in enumerate(one.images):
+        lines.append(f"  picture {number}  {picture.image.origin}")
+        lines += [f"    came through {address}" for address in picture.image.chain]
+        lines += [f"    in {feed}: {address or 'left out'}" for feed, address in picture.addresses]
+    lines += [f"  in feed    {name}: {document}" for name, document in one.places]
+    return lines
+
+
+def _some(lines: Iterator[str], shown: int) -> Iterator[str]:
+    for count, line in enumerate(lines):
+        if count < shown:
+            yield line
+        elif count == shown:
+            rest = 1 + sum(1 for _ in lines)
+            yield f"  … and {rest:,} more (--json lists all)"
+
+
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _stamp(instant: datetime | None) -> str | None:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ") if instant else None

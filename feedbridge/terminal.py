@@ -1,0 +1,57 @@
+"""What people see on a terminal: a progress bar where somebody looks, and foreign text that keeps its place."""
+
+import contextlib
+import time
+import unicodedata
+from typing import TextIO
+
+_REDRAW_SECONDS = 0.1
+_WIDTH = 24
+
+_MOVES_THE_CURSOR = {"Cc", "Cs", "Zl", "Zp"}
+_TURNS_THE_LINE = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+class Bar:
+    """Shows how far long work is: drawn over itself on a terminal, nothing elsewhere.
+
+    That it cannot be drawn, because the terminal has gone, harms no work.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._looked_at = stream is not None and stream.isatty()
+        self._drawn = 0.0
+
+    def __call__(self, name: str, done: int, of: int) -> None:
+        """Draw it: `done` files of `of` of the source `name`."""
+        now = time.monotonic()
+        if self._looked_at and (done == of or now - self._drawn >= _REDRAW_SECONDS):
+            self._drawn = now
+            filled = _WIDTH * done // max(of, 1)
+            bar = "#" * filled + "." * (_WIDTH - filled)
+            self._draw(f"{printable(name, 30)} {bar} {done:,} of {of:,} files")
+
+    def close(self) -> None:
+        """Wipe it away."""
+        if self._drawn:
+            self._draw("")
+
+    def _draw(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            if self._stream is not None:
+                self._stream.write(f"\r\x1b[K{line}")
+                self._stream.flush()
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Foreign text on one line, which cannot move the cursor; at most `limit` characters."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join("�" if _is_unruly(letter) else letter for letter in shown)
+
+
+def _is_unruly(letter: str) -> bool:
+    """Whether a character does more than stand in its place; joiners and wide spaces do not."""
+    return not letter.isprintable() and (
+        unicodedata.category(letter) in _MOVES_THE_CURSOR or unicodedata.bidirectional(letter) in _TURNS_THE_LINE
+    )

@@ -1,0 +1,297 @@
+"""A small site to build: a seeded archive of saved articles, settings, and what readers find in the output folder."""
+
+import json
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedbridge import pipeline
+from feedbridge.settings import Settings
+from feedbridge.store.database import Store
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+OLDEST = datetime(2024, 1, 1, 6, tzinfo=UTC)
+WRITTEN = 1_700_000_000
+"""When the first file of an archive seems to have been written, seconds since the epoch: long enough ago."""
+
+CHINESE = re.findall("..", "北方市场今天会议声明经济合作天气记者报道计划安全河流城市学校老师问题部长表示新闻")
+ENGLISH = re.findall(r"\w+", "river market today meeting statement city school plan minister reporter bridge road")
+
+
+def _nobody(_name: str, _done: int, _of: int) -> None:
+    """Nobody looks at the progress."""
+
+
+class Archive:
+    """Writes saved articles into a folder; the same seed and calls give the same files."""
+
+    def __init__(self, root: Path, seed: int = 1) -> None:
+        self.root = root
+        self._seed = seed
+        self._written = 0
+
+    def published(self, number: int) -> datetime:
+        """The date in the body of an article."""
+        return OLDEST + timedelta(hours=number)
+
+    def link(self, number: int) -> str:
+        return f"https://news.example/{'zh' if self._is_chinese(number) else 'en'}/{number}.html"
+
+    def title(self, number: int) -> str:
+        return f"{self._words(number, 'title', 4)} {number}"
+
+    def write(
+        self,
+        number: int,
+        *,
+        name: str | None = None,
+        link: str | None = None,
+        title: str | None = None,
+        text: str | None = None,
+        body: str = "",
+        published: datetime | None = None,
+        marker: datetime | str | None = None,
+        dated: bool = True,
+        tags: str | None = None,
+        author: str | None = None,
+        front: bool | None = None,
+    ) -> Path:
+        """Write an article, bare or behind front matter; gives its file.
+
+        Args:
+            number: Decides whatever is not given; article N was published N hours after the first.
+            body: HTML behind the text.
+            marker: Stands in the marker line: an instant, or any text; left out, half a minute after `published`.
+            dated: Whether the body begins with a date.
+            front: Whether there is front matter; left out, every third article has it.
+        """
+        published = published or self.published(number)
+        marker = marker or published + timedelta(seconds=30)
+        stamp = marker if isinstance(marker, str) else str(int(marker.timestamp() * 1000))
+        title = self.title(number) if title is None else title
+        date = f"<div><i>{published:%a, %d %b %Y %H:%M:%S} GMT</i></div>" if dated else ""
+        told = f"<p>{text}</p>" if text is not None else self._text(number)
+        article = f"<!--{stamp}-->\n[{title}]({link or self.link(number)})\n------\n\n{date}{told}{body}"
+        if front or tags or author or (front is None and number % 3 == 0):
+            keys = [f"title: {json.dumps(title, ensure_ascii=False)}", f"date: {published:%Y-%m-%d %H:%M:%S} +0000"]
+            keys += [f"tags: [{tags}]"] if tags else []
+            keys += [f"author: {json.dumps(author, ensure_ascii=False)}"] if author else []
+            article = "---\nlayout: post\n" + "\n".join(keys) + f"\n---\n{article}"
+        path = self.root / (name or f"{number:05}.md")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(article, encoding="utf-8")
+        self.touch(path)
+        return path
+
+    def write_many(self, count: int, *, start: int = 0, **parts: Any) -> None:
+        """Write articles number `start` and on."""
+        for number in range(start, start + count):
+            self.write(number, **parts)
+
+    def touch(self, path: Path) -> None:
+        """Let a file seem to have been written a second after the last one, long ago."""
+        self._written += 1
+        os.utime(path, (WRITTEN, WRITTEN + self._written))
+
+    def _is_chinese(self, number: int) -> bool:
+        return number % 2 == 0
+
+    def _words(self, number: int, part: object, count: int) -> str:
+        chance = random.Random(f"{self._seed}/{number}/{part}")
+        if self._is_chinese(number):
+            return "".join(chance.choices(CHINESE, k=count))
+        return " ".join(chance.choices(ENGLISH, k=count)).capitalize()
+
+    def _text(self, number: int) -> str:
+        stop = "。" if self._is_chinese(number) else "."
+        paragraphs = "".join(f"<p>{self._words(number, part, 12)}{stop}</p>" for part in range(3))
+        if number % 5:
+            return paragraphs
+        picture = f'<img src="https://images.weserv.nl?url=pictures.example/{number}.jpg" width="100%">'
+        return f"{picture}<div><small>{self._words(number, 'caption', 3)}</small></div>{paragraphs}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """An entry as readers find it."""
+
+    id: str
+    title: str
+    link: str | None
+    published: str
+    updated: str
+    content: str
+    source: str | None
+
+
+class Site:
+    """An installation in a temporary folder; every build comes an hour after the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.public = folder / "public"
+        self.store = folder / "var" / "feedbridge.db"
+        self.archive = self.add_source("voa")
+        self.feeds: list[dict[str, Any]] = [{"name": "news"}]
+        self.now = NOON
+
+    def add_source(self, name: str, seed: int = 1, **options: Any) -> Archive:
+        """A further source with a folder of its own."""
+        root = self.folder / name
+        root.mkdir(parents=True)
+        self.sources = [*getattr(self, "sources", []), {"name": name, "kind": "archive", "path": str(root), **options}]
+        self.options: dict[str, Any] = getattr(self, "options", {})
+        return Archive(root, seed)
+
+    def settings(self) -> Settings:
+        site = {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options}
+        return Settings.model_validate({"site": site, "source": self.sources, "feed": self.feeds})
+
+    def build(
+        self,
+        *,
+        accept: Collection[str] = (),
+        reread: Collection[str] = (),
+        progress: pipeline.Progress = _nobody,
+    ) -> pipeline.Build:
+        self.now += timedelta(hours=1)
+        return pipeline.build(self.settings(), now=self.now, progress=progress, accept=accept, reread=reread)
+
+    def remove(self, name: str) -> pipeline.Removal:
+        self.now += timedelta(hours=1)
+        return pipeline.remove(self.settings(), name, now=self.now)
+
+    def write_config(self) -> Path:
+        """The settings as a file, for a process of its own."""
+        tables = [("[site]", {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options})]
+        tables += [("[[source]]", source) for source in self.sources]
+        tables += [("[[feed]]", feed) for feed in self.feeds]
+        path = self.folder / "feedbridge.toml"
+        path.write_text("\n".join(line for head, keys in tables for line in _toml(head, keys)), encoding="utf-8")
+        return path
+
+    def command(self, *words: str) -> list[str]:
+        """The words that start the program on this site."""
+        return [sys.executable, "-m", "feedbridge", words[0], "--config", str(self.write_config()), *words[1:]]
+
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the program in a process of its own."""
+        options = {"capture_output": True, "text": True, "timeout": 120, "env": _environment(), **options}
+        return subprocess.run(self.command(*words), check=False, **options)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start the program in a process of its own."""
+        return subprocess.Popen(
+            self.command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
+        )
+
+    def published(self) -> dict[str, bytes]:
+        """Every file of the output folder, hidden ones too."""
+        return {
+            str(path.relative_to(self.public)): path.read_bytes()
+            for path in sorted(self.public.rglob("*"))
+            if path.is_file()
+        }
+
+    def stamps(self) -> dict[str, int]:
+        """When each file of the output folder was last written."""
+        return {
+            str(path.relative_to(self.public)): path.stat().st_mtime_ns
+            for path in self.public.rglob("*")
+            if path.is_file()
+        }
+
+    def shown(self, feed: str = "news", number: int = 0) -> list[Shown]:
+        """The entries of a document: 0 is the subscription document, the archive counts from 1."""
+        path = f"feeds/{feed}/{number:04}.json" if number else f"feeds/{feed}.json"
+        items = json.loads((self.public / path).read_bytes())["items"]
+        return [
+            Shown(
+                id=item["id"],
+                title=item["title"],
+                link=item.get("url"),
+                published=item["date_published"],
+                updated=item["date_modified"],
+                content=item["content_html"],
+                source=item.get("_feedbridge", {}).get("source", {}).get("title"),
+            )
+            for item in items
+        ]
+
+    def archived(self, feed: str = "news") -> list[int]:
+        """The numbers of a feed's archive documents."""
+        return sorted(int(path.stem) for path in (self.public / "feeds" / feed).glob("*.json"))
+
+    def everything(self, feed: str = "news") -> list[Shown]:
+        """The entries of all documents of a feed, newest first."""
+        return [entry for number in (0, *reversed(self.archived(feed))) for entry in self.shown(feed, number)]
+
+    def entry(self, text: str, feed: str = "news") -> Shown:
+        """The one entry whose link or title holds a text."""
+        (found,) = [entry for entry in self.everything(feed) if text in (entry.link or "") or text in entry.title]
+        return found
+
+    def order(self, feed: str = "news") -> dict[str, int]:
+        """The feed's own order, by id."""
+        return dict(
+            self.query(
+                "SELECT e.uid, e.ordered_at FROM feed_entries e JOIN feeds f ON f.id = e.feed_id WHERE f.name = ?", feed
+            )
+        )
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask the database itself."""
+        connection = sqlite3.connect(self.store)
+        try:
+            found = connection.execute(statement, values).fetchall()
+            connection.commit()
+        finally:
+            connection.close()
+        return found
+
+    def forget_store(self) -> None:
+        shutil.rmtree(self.store.parent)
+
+    def forget_public(self) -> None:
+        shutil.rmtree(self.public)
+
+
+def _toml(head: str, keys: dict[str, Any]) -> Iterator[str]:
+    yield head
+    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())
+
+
+def _environment() -> dict[str, str]:
+    """Ours without variables that would change the settings, and with the package where these tests found it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEEDBRIDGE_")}
+    return kept | {"PYTHONPATH": str(Path(pipeline.__file__).parents[1]), "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site with one source, `voa`, whose archive is empty, and one feed, `news`."""
+    return Site(tmp_path / "site")
+
+
+@pytest.fixture
+def other_site(tmp_path: Path) -> Site:
+    """A second site, to compare with."""
+    return Site(tmp_path / "other")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An open, empty store."""
+    with Store(tmp_path / "store.db", write=True) as opened:
+        yield opened

@@ -1,0 +1,725 @@
+"""The command line: real commands on real folders, their words, their JSON and their exit codes."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from feedbridge import __version__
+from feedbridge.cli import app
+from feedbridge.settings import environment_names
+
+SEEDS = Path(__file__).parents[1] / "seeds"
+SEED_LINK = (
+    "https://www.voachinese.com/a/japan-south-korea-and-nato-agree-on-new-partnership-program-20230712/7177283.html"
+)
+SEED_ID = "urn:uuid:0759f8e4-efcd-5607-8530-668b10d58ed6"
+TITLE = "日韩强化与北约伙伴关系 中国坚决反对北约东进亚太"
+FILES = ["feeds.opml", "feeds/news.atom", "feeds/news.json", "feeds/news.rss", "index.html"]
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test starts in its own folder, without settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("FEEDBRIDGE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings of the seed, which is an old file: nothing waits for it to settle."""
+    articles = tmp_path / "articles"
+    articles.mkdir()
+    for seed in SEEDS.iterdir():
+        save(articles / seed.name, seed.read_bytes())
+    path = tmp_path / "config" / "feedbridge.toml"
+    path.parent.mkdir()
+    path.write_text(
+        '[site]\noutput = "../public"\nstore = "sqlite:///../s.db"\n'
+        '[[source]]\nname = "voa"\nkind = "archive"\npath = "../articles"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def save(path: Path, body: bytes) -> None:
+    path.write_bytes(body)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def run(*words: str | Path) -> Result:
+    """A command in this process."""
+    return CliRunner().invoke(app, [str(word) for word in words], prog_name="feedbridge")
+
+
+def run_json(*words: str | Path) -> Any:
+    """What a command that goes well prints as JSON."""
+    result = run(*words, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def start(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """A command in a process of its own."""
+    command = [sys.executable, "-m", "feedbridge", *map(str, words)]
+    return subprocess.run(command, **{"capture_output": True, "timeout": 60, **options})
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def lines_of(result: Result) -> list[str]:
+    assert "Traceback" not in result.output
+    return result.stdout.splitlines()
+
+
+# build
+
+
+def test_build_writes_the_feeds_and_says_so(config: Path, tmp_path: Path) -> None:
+    """The summary counts what was read and names what was written."""
+    result = run("build")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines_of(result) == [
+        "voa: 1 file, 1 read: 1 new, 0 changed, 0 as before, 0 left out",
+        "5 files written, 0 unchanged, 0 removed",
+        "  feeds/news.atom",
+        "  feeds/news.rss",
+        "  feeds/news.json",
+        "  feeds.opml",
+        "  index.html",
+    ]
+    assert sorted(tree(tmp_path / "public")) == FILES
+    assert TITLE in (tmp_path / "public/feeds/news.atom").read_text(encoding="utf-8")
+
+
+def test_build_again_writes_nothing(config: Path, tmp_path: Path) -> None:
+    """No file is read and no byte moves."""
+    run("build")
+    before = tree(tmp_path / "public")
+    assert lines_of(run("build")) == [
+        "voa: 1 file, 0 read: 0 new, 0 changed, 0 as before, 0 left out",
+        "nothing to write: every file is as it should be",
+    ]
+    done = run_json("build")
+    assert tree(tmp_path / "public") == before
+    assert (done["written"], done["removed"], done["left_out"], done["errors"]) == ([], [], [], [])
+    assert done["sources"] == [
+        {"source": "voa", "files": 1, "read": 0, "new": 0, "changed": 0, "same": 0, "unusable": [], "error": None}
+    ]
+
+
+def test_build_as_json_holds_what_the_text_says(config: Path) -> None:
+    """Counts and names are the same."""
+    save(config.parent.parent / "articles" / "empty.md", b"")
+    done = run_json("build")
+    assert sorted(done["written"]) == FILES
+    (source,) = done["sources"]
+    assert (source["files"], source["new"], source["unusable"]) == (2, 1, [{"file": "empty.md", "reason": "is empty"}])
+
+
+def test_bad_files_are_counted_and_named(config: Path) -> None:
+    """They are no failure; of a long list the first are shown."""
+    for number in range(23):
+        save(config.parent.parent / "articles" / f"{number:02}.md", b"")
+    result = run("build")
+    lines = lines_of(result)
+    assert result.exit_code == 0
+    assert lines[0].endswith("1 new, 0 changed, 0 as before, 23 left out")
+    assert lines[1:21] == [f"  left out {number:02}.md: is empty" for number in range(20)]
+    assert lines[21] == "  … and 3 more (--json lists all)"
+
+
+def test_a_source_that_fails_is_named_and_the_rest_is_published(config: Path, tmp_path: Path) -> None:
+    """Exit code 1; the feeds of the others are written."""
+    with config.open("a") as file:
+        file.write('[[source]]\nname = "gone"\nkind = "archive"\npath = "../nowhere"\n')
+    result = run("build")
+    assert result.exit_code == 1
+    assert lines_of(result)[1] == (
+        f"gone: failed: {tmp_path}/nowhere: no such folder; mend `path`, or mount it;"
+        " its articles and feeds stay as they were"
+    )
+    assert sorted(tree(tmp_path / "public")) == FILES
+    assert run("build", "--json").exit_code == 1
+
+
+def test_output_that_cannot_be_written_is_named(config: Path, tmp_path: Path) -> None:
+    """Exit code 1, and nobody is told that all is well."""
+    (tmp_path / "public").write_text("in the way")
+    result = run("build")
+    assert result.exit_code == 1
+    counts, failure = lines_of(result)[1:]
+    assert counts == "0 files written, 0 unchanged, 0 removed"
+    assert failure.startswith(f"failed: {tmp_path}/public: ")
+
+
+def test_a_store_that_is_none_is_named(config: Path, tmp_path: Path) -> None:
+    """A folder in its place, or a file that is no database: exit code 1, and the output is not touched."""
+    (tmp_path / "s.db").write_bytes(b"no database at all" * 1000)
+    result = run("build")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"feedbridge: {tmp_path}/s.db: is damaged; put a backup in its place, or move it away and build again\n"
+    )
+    assert not (tmp_path / "public").exists()
+
+
+def test_files_that_are_gone_can_be_accepted(config: Path, tmp_path: Path) -> None:
+    """Most of the files gone is a failure, whose mend is the command that it names."""
+    run("build")
+    (seed,) = (tmp_path / "articles").iterdir()
+    seed.unlink()
+    result = run("build")
+    assert result.exit_code == 1
+    assert 'feedbridge build --accept "voa"' in result.stdout
+    assert run("build", "--accept", "voa").exit_code == 0
+
+
+# check
+
+
+def test_check_of_right_settings(config: Path, tmp_path: Path) -> None:
+    """One line says what there is; nothing is made."""
+    before = tree(tmp_path)
+    result = run("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines_of(result) == [f"config/feedbridge.toml: fine; 1 source, 1 feed table, published in {tmp_path}/public"]
+    assert run_json("check") == {"settings": "config/feedbridge.toml", "problems": []}
+    assert tree(tmp_path) == before
+
+
+def test_check_names_a_folder_that_is_not_there(config: Path, tmp_path: Path) -> None:
+    """With file, key and mend; exit code 1, for the settings themselves are right."""
+    (tmp_path / "articles").rename(tmp_path / "away")
+    said = (
+        f'config/feedbridge.toml: [[source]] "voa": path: {tmp_path}/articles: no such file or directory;'
+        " make the folder, or mend the path"
+    )
+    result = run("check")
+    assert (result.exit_code, lines_of(result)) == (1, [said])
+    result = run("check", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, [said])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["build"],
+        ["check"],
+        ["explain", "x"],
+        ["preview", "voa"],
+        ["remove", "x"],
+        ["renormalise"],
+        ["status"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"[site]\ntitel = 1\n", '[site]: titel: no such key; did you mean "title"?'),
+        (b"x", "is not TOML: "),
+        (b"\xff", "is not UTF-8 text (byte 0); save it as UTF-8"),
+        (None, 'no such file; "feedbridge init --config c.toml" writes one, --config names another'),
+    ],
+)
+def test_wrong_settings_stop_every_command(tmp_path: Path, words: list[str], text: bytes | None, said: str) -> None:
+    """Exit code 2, a line for each mistake on standard error, nothing written."""
+    if text is not None:
+        Path("c.toml").write_bytes(text)
+    before = tree(tmp_path)
+    result = run(*words, "--config", "c.toml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert any(line.startswith(f"feedbridge: c.toml: {said}") for line in result.stderr.splitlines())
+    assert all(line.startswith("feedbridge: c.toml: ") for line in result.stderr.splitlines())
+    assert tree(tmp_path) == before
+
+
+def test_the_settings_file_is_named_by_option_or_variable(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option wins; without both, it is config/feedbridge.toml."""
+    config.rename("mine.toml")
+    assert run("check").stderr.startswith("feedbridge: config/feedbridge.toml: no such file")
+    assert run("check", "-c", "mine.toml").stdout.startswith('mine.toml: [[source]] "voa": path: ')
+    monkeypatch.setenv("FEEDBRIDGE_CONFIG", "mine.toml")
+    assert run("check").stdout.startswith("mine.toml: ")
+    assert run("check", "-c", "other.toml").stderr.startswith("feedbridge: other.toml: no such file")
+    monkeypatch.setenv("FEEDBRIDGE_CONFIG", "")
+    assert run("check").stderr.startswith("feedbridge: config/feedbridge.toml: no such file")
+
+
+def test_variables_override_the_site(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every command; a misspelt one is told, and changes nothing."""
+    monkeypatch.setenv("FEEDBRIDGE_OUTPUT", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("FEEDBRIDGE_TITEL", "x")
+    result = run("build")
+    assert result.exit_code == 0
+    assert sorted(tree(tmp_path / "elsewhere")) == FILES
+    assert result.stderr == (
+        f"feedbridge: FEEDBRIDGE_TITEL is no setting and is not looked at; there is: {', '.join(environment_names())}\n"
+    )
+
+
+# explain, preview, status
+
+
+def test_explain_shows_what_made_an_article(config: Path) -> None:
+    """By link, id or file: each witness with the verdict on it, each picture with the way it came."""
+    run("build")
+    result = run("explain", SEED_LINK)
+    lines = lines_of(result)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines[:7] == [
+        TITLE,
+        f"  id         {SEED_ID}",
+        "  source     voa",
+        f"  link       {SEED_LINK}",
+        "  file       000_93babe1cfb858445.txt (the text's)",
+        "  published  2023-07-12T09:38:33Z",
+        "  updated    2023-07-12T09:39:03Z",
+    ]
+    assert "    body         2023-07-12T09:38:33Z taken as published: Wed, 12 Jul 2023 09:38:33 GMT" in lines
+    assert lines[-1] == "  in feed    news: feeds/news.atom"
+    for name in (SEED_ID, "000_93babe1cfb858445.txt", "articles/000_93babe1cfb858445.txt"):
+        assert lines_of(run("explain", name)) == lines
+
+
+def test_explain_as_json_holds_what_the_text_says(config: Path) -> None:
+    """A list, for several sources may have the article."""
+    run("build")
+    (found,) = run_json("explain", SEED_LINK)
+    text = run("explain", SEED_LINK).stdout
+    assert (found["id"], found["title"], found["kept"], found["removed"]) == (SEED_ID, TITLE, True, False)
+    assert found["feeds"] == [{"name": "news", "document": "feeds/news.atom"}]
+    for value in (found["published"], found["updated"], found["link"], found["images"][0]["origin"], *found["files"]):
+        assert value in text
+    assert all(witness["note"] in text for witness in found["witnesses"])
+
+
+def test_explain_before_the_first_build(config: Path, tmp_path: Path) -> None:
+    """It says that nothing is kept yet, and makes nothing."""
+    before = tree(tmp_path)
+    lines = lines_of(run("explain", "000_93babe1cfb858445.txt"))
+    assert lines[0] == TITLE
+    assert "  not kept yet: this is what the next build would make of it" in lines
+    assert tree(tmp_path) == before
+
+
+def test_explain_of_a_file_that_holds_no_article(config: Path) -> None:
+    """The reason is what was asked for: exit code 0."""
+    save(config.parent.parent / "articles" / "empty.md", b"")
+    result = run("explain", "empty.md")
+    assert (result.exit_code, lines_of(result)) == (0, ["empty.md: left out: is empty"])
+    assert run_json("explain", "empty.md") == [
+        {"file": "empty.md", "unusable": "is empty", "kept": False, "removed": False}
+    ]
+
+
+@pytest.mark.parametrize("words", [["explain", "https://nowhere.example/"], ["remove", "https://nowhere.example/"]])
+def test_a_link_that_nobody_knows(config: Path, words: list[str]) -> None:
+    """Exit code 1, and what would be right."""
+    run("build")
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("feedbridge: https://nowhere.example/: no")
+    assert "whole link" in result.stderr
+
+
+def test_preview_shows_what_a_source_would_yield(config: Path, tmp_path: Path) -> None:
+    """Nothing is kept, nothing is written."""
+    save(tmp_path / "articles" / "zempty.md", b"")
+    before = tree(tmp_path)
+    result = run("preview", "voa")
+    lines = lines_of(result)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines[:2] == [f"2023-07-12T09:38:33Z  {TITLE}", f"    {SEED_LINK}"]
+    assert lines[2].startswith("    1 picture; ")
+    assert lines[3:] == ["zempty.md: left out: is empty"]
+    first, second = run_json("preview", "voa")
+    assert (first["article"]["id"], first["article"]["title"], first["unusable"]) == (SEED_ID, TITLE, None)
+    assert second == {"file": "zempty.md", "unusable": "is empty", "article": None}
+    assert run_json("preview", "voa", "--limit", "1") == [first]
+    assert tree(tmp_path) == before
+
+
+def test_preview_of_a_folder_without_files(config: Path, tmp_path: Path) -> None:
+    """It says so, for an empty answer would look like none."""
+    for path in (tmp_path / "articles").iterdir():
+        path.unlink()
+    assert lines_of(run("preview", "voa")) == ["no files match"]
+    assert run_json("preview", "voa") == []
+    (tmp_path / "articles").rmdir()
+    result = run("preview", "voa")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"feedbridge: {tmp_path}/articles: no such folder; mend `path`, or mount it\n"
+
+
+@pytest.mark.parametrize("words", [["preview", "boa"], ["renormalise", "boa"], ["build", "--accept", "boa"]])
+def test_a_source_that_is_not_in_the_settings(config: Path, tmp_path: Path, words: list[str]) -> None:
+    """It is a slip of usage, told before anything is done."""
+    before = tree(tmp_path)
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == 'feedbridge: config/feedbridge.toml: there is no source "boa"; there is: voa\n'
+    assert tree(tmp_path) == before
+
+
+def test_status(config: Path) -> None:
+    """Sources and feeds as they stand; before the first build there is nothing to tell."""
+    result = run("status")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith('s.db: there is no store yet; "feedbridge build" makes it\n')
+    save(config.parent.parent / "articles" / "empty.md", b"")
+    run("build")
+    lines = lines_of(run("status"))
+    assert lines[0] == "voa: 1 article, 1 new in a day, newest 2023-07-12T09:38:33Z"
+    assert lines[1].startswith("  last success 20")
+    assert lines[2:] == [
+        "  left out empty.md: is empty",
+        "",
+        "feed news: 1 entry, newest 2023-07-12T09:38:33Z; http://127.0.0.1:8000/feeds/news.atom",
+    ]
+    found = run_json("status")
+    (source,) = found["sources"]
+    assert (source["articles"], source["newest"], source["last_error"]) == (1, "2023-07-12T09:38:33Z", None)
+    assert source["unusable"] == [{"file": "empty.md", "reason": "is empty"}]
+    assert found["feeds"] == [
+        {
+            "name": "news",
+            "entries": 1,
+            "newest": "2023-07-12T09:38:33Z",
+            "address": "http://127.0.0.1:8000/feeds/news.atom",
+        }
+    ]
+
+
+def test_status_tells_the_last_failure(config: Path, tmp_path: Path) -> None:
+    """Beside the last success; that it can be told is no failure of `status`."""
+    run("build")
+    (tmp_path / "articles").rename(tmp_path / "away")
+    run("build")
+    result = run("status")
+    assert result.exit_code == 0
+    assert any(line.startswith("  last error 20") and "no such folder" in line for line in lines_of(result))
+    assert "no such folder" in run_json("status")["sources"][0]["last_error"]
+
+
+# remove, renormalise
+
+
+def test_remove_takes_an_article_down_for_good(config: Path, tmp_path: Path) -> None:
+    """It leaves the feeds and does not come back."""
+    run("build")
+    result = run("remove", SEED_LINK)
+    assert (result.exit_code, lines_of(result)[0]) == (0, f"voa: removed “{TITLE}”")
+    assert run("renormalise").exit_code == 0
+    assert TITLE not in (tmp_path / "public/feeds/news.atom").read_text(encoding="utf-8")
+    assert lines_of(run("explain", SEED_LINK)) == [SEED_ID, "  of voa; was taken down and stays away"]
+    assert run("remove", SEED_LINK).exit_code == 1
+
+
+def test_remove_as_json(config: Path) -> None:
+    """The article by source and title, and what was written for it."""
+    run("build")
+    done = run_json("remove", SEED_ID)
+    assert done["removed_articles"] == [{"source": "voa", "title": TITLE}]
+    assert set(done["written"]) >= {"feeds/news.atom", "feeds/news.rss", "feeds/news.json"}
+
+
+@pytest.mark.parametrize("words", [["renormalise"], ["renormalise", "voa"]])
+def test_renormalise_reads_everything_and_tells_readers_nothing(config: Path, tmp_path: Path, words: list[str]) -> None:
+    """By the same rules, the feeds come out the same."""
+    run("build")
+    before = tree(tmp_path / "public")
+    result = run(*words)
+    assert result.exit_code == 0
+    assert lines_of(result)[0] == "voa: 1 file, 1 read: 0 new, 0 changed, 1 as before, 0 left out"
+    assert tree(tmp_path / "public") == before
+    assert run_json(*words)["sources"][0]["read"] == 1
+
+
+# init, schema, version, help
+
+
+def test_init_writes_a_file_that_check_takes(tmp_path: Path) -> None:
+    """A newcomer's way: init, a folder, check, build."""
+    result = run("init")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "config/feedbridge.toml: written; put your folder in, then: feedbridge check --config config/feedbridge.toml\n",
+    )
+    assert run("check").exit_code == 1
+    (tmp_path / "config" / "articles").mkdir()
+    assert run("check").exit_code == 0
+    assert run("build").exit_code == 0
+
+
+def test_init_keeps_what_is_there(config: Path) -> None:
+    """Exit code 2."""
+    before = config.read_bytes()
+    result = run("init")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("feedbridge: config/feedbridge.toml: is there already and stays as it is")
+    assert config.read_bytes() == before
+
+
+def test_init_says_a_command_that_can_be_copied() -> None:
+    """Also where the name of the file holds a space."""
+    assert run("init", "-c", "my feeds.toml").stdout.endswith("feedbridge check --config 'my feeds.toml'\n")
+
+
+def test_schema_is_json() -> None:
+    """It needs no settings."""
+    result = run("schema")
+    assert result.exit_code == 0
+    assert set(json.loads(result.stdout)["properties"]) == {"site", "source", "feed"}
+
+
+def test_version() -> None:
+    """It needs no command."""
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"feedbridge {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nonsense"], ["build", "--nonsense"], ["explain"], ["preview", "voa", "--limit", "0"]]
+)
+def test_wrong_usage(words: list[str]) -> None:
+    """Exit code 2, and where help is."""
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "Usage: feedbridge" in result.output
+
+
+def test_every_command_has_help() -> None:
+    """Each says what it does in its first line."""
+    listed = run("--help").stdout
+    assert run("--help").exit_code == 0
+    for command in app.registered_commands:
+        assert command.callback
+        name = command.callback.__name__
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert f"Usage: feedbridge {name}" in result.stdout
+        assert f"  {name} " in listed
+
+
+_HEAVY = {
+    "alembic",
+    "bs4",
+    "charset_normalizer",
+    "feedgen",
+    "jinja2",
+    "lxml",
+    "nh3",
+    "selectolax",
+    "sqlalchemy",
+    "yaml",
+}
+_LISTING = """
+import sys
+sys.argv[0] = "feedbridge"
+from feedbridge.__main__ import main
+try:
+    main()
+finally:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        (["--help"], {}, "Usage: feedbridge"),
+        (["--version"], {}, "feedbridge"),
+        (["build", "--help"], {}, "Usage: feedbridge build"),
+        ([], {"_FEEDBRIDGE_COMPLETE": "source_bash"}, "complete -o default"),
+        (
+            [],
+            {"_FEEDBRIDGE_COMPLETE": "complete_bash", "COMP_WORDS": "feedbridge ren", "COMP_CWORD": "1"},
+            "renormalise",
+        ),
+        (
+            [],
+            {"_FEEDBRIDGE_COMPLETE": "complete_bash", "COMP_WORDS": "feedbridge build --a", "COMP_CWORD": "2"},
+            "--accept",
+        ),
+    ],
+)
+def test_help_version_and_completion_answer_at_once(words: list[str], environment: dict[str, str], said: str) -> None:
+    """None of the libraries that the work needs is loaded, nor any part of feedbridge that does it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LISTING, *words], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert (done.returncode, said in done.stdout) == (0, True), done.stderr
+    loaded = set(done.stderr.split())
+    assert {name for name in loaded if name.partition(".")[0] in _HEAVY} == set()
+    ours = {name for name in loaded if name.partition(".")[0] == "feedbridge"}
+    assert ours == {"feedbridge", *(f"feedbridge.{name}" for name in ("__main__", "cli", "errors", "terminal"))}
+
+
+def test_help_does_not_even_load_pydantic() -> None:
+    """Typer itself reads arguments by it, so that other answers cannot do without."""
+    done = subprocess.run([sys.executable, "-c", _LISTING, "--help"], capture_output=True, text=True)
+    assert "pydantic" not in done.stderr.split()
+
+
+# Terminals, pipes and locales
+
+_EVIL = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202e"
+
+
+@pytest.fixture
+def evil(config: Path, tmp_path: Path) -> Path:
+    """A folder whose names, titles and texts would move the cursor."""
+    body = f"<!--1772280000000-->\n[{_EVIL}title](https://e.example/{_EVIL}1)\n------\n\n<p>{_EVIL}text</p>"
+    save(tmp_path / "articles" / f"{_EVIL}article.md", body.encode())
+    save(tmp_path / "articles" / f"{_EVIL}empty.md", b"")
+    save(tmp_path / "articles" / os.fsdecode(b"\xff\x1b[2J.md"), b"")
+    text = config.read_text().replace('path = "../articles"', 'path = "../articles"\ntitle = "x"')
+    config.write_text(text)
+    return config
+
+
+def on_a_terminal(*words: str) -> bytes:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    done = start(*words, stdout=theirs, stderr=theirs, capture_output=False)
+    os.close(theirs)
+    assert done.returncode in {0, 1, 2}
+    return b"".join(_read_all(ours))
+
+
+def _read_all(handle: int) -> Iterator[bytes]:
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        while True:
+            try:
+                chunk = file.read(65_536)
+            except OSError:
+                return
+            if not chunk:
+                return
+            yield chunk
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["build"],
+        ["build", "--json"],
+        ["status"],
+        ["preview", "voa"],
+        ["preview", "voa", "--json"],
+        ["explain", f"{_EVIL}article.md"],
+        ["explain", f"{_EVIL}empty.md"],
+        ["explain", f"{_EVIL}article.md", "--json"],
+        ["explain", f"{_EVIL}nothing"],
+        ["remove", f"{_EVIL}nothing"],
+        ["preview", f"{_EVIL}nothing"],
+        ["check", "--config", f"{_EVIL}nothing"],
+    ],
+)
+def test_foreign_text_does_not_reach_the_terminal_as_it_is(evil: Path, words: list[str]) -> None:
+    """Titles, links, texts, names of files and arguments lose their escape sequences; the bar's own are known."""
+    if words[0] != "build":
+        run("build")
+    seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+    assert "Traceback" not in seen
+    assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
+
+
+def test_names_in_settings_do_not_reach_the_terminal_as_they_are(config: Path) -> None:
+    """Nor do they forge lines."""
+    config.write_text('[[source]]\nname = "\\u001b[2J\\nfeedbridge: all is fine"\nkind = "x"\npath = "x"\n')
+    result = run("check")
+    assert "\x1b" not in result.stderr
+    assert all(": [[source]] " in line for line in result.stderr.splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gb18030"])
+def test_any_locale_will_do(config: Path, encoding: str) -> None:
+    """What cannot be written in it is spelled out; nothing fails."""
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": encoding,
+    }
+    for words in (["build"], ["explain", SEED_LINK], ["--help"]):
+        done = start(*words, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+    done = start("preview", "voa", "--json", env=environment)
+    assert json.loads(done.stdout)[0]["article"]["title"] == TITLE
+
+
+def test_a_name_that_is_no_utf_8_as_argument(config: Path) -> None:
+    """It is not known, and that is all."""
+    run("build")
+    for command in ("explain", "remove"):
+        done = start(command, os.fsdecode(b"\xff.md"))
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"feedbridge: ")
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["preview", "voa"], ["schema"], ["build", "--json"]])
+def test_a_reader_who_has_left_changes_nothing(config: Path, words: list[str]) -> None:
+    """As under `feedbridge build | head -0`: no complaint, and the command's own exit code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = start(*words, stdout=writer, stderr=subprocess.PIPE, capture_output=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_failure_stays_one_when_the_reader_has_left(config: Path, tmp_path: Path) -> None:
+    """A script that asks for the exit code hears of it."""
+    (tmp_path / "articles").rename(tmp_path / "away")
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert start("build", stdout=writer, capture_output=False).returncode == 1
+    os.close(writer)
+
+
+@pytest.mark.parametrize("words", [["build"], ["build", "--json"], ["status"]])
+def test_closed_streams_harm_no_work(config: Path, tmp_path: Path, words: list[str]) -> None:
+    """As a careless service manager starts commands."""
+    run("build")
+    command = [sys.executable, "-m", "feedbridge", *words]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command], timeout=60)
+    assert done.returncode == 0
+
+
+def test_a_full_disk_under_standard_output_is_told(config: Path) -> None:
+    """Exit code 1, one line."""
+    full = Path("/dev/full")
+    if not full.exists():
+        assert sys.platform != "linux"
+        return
+    with full.open("wb") as out:
+        done = start("preview", "voa", stdout=out, stderr=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 1
+    assert done.stderr == b"feedbridge: standard output: cannot be written (No space left on device)\n"
+
+
+def test_two_commands_at_once(config: Path, tmp_path: Path) -> None:
+    """The second that would write says who is writing; those that only read work beside it."""
+    from feedbridge.store.database import Store
+
+    run("build")
+    with Store(tmp_path / "s.db", write=True):
+        result = run("build")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"is in use by another feedbridge (process {os.getpid()})" in result.stderr
+        assert run("status").exit_code == 0
+        assert run("explain", SEED_LINK).exit_code == 0

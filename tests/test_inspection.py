@@ -1,0 +1,298 @@
+"""Looking without touching, on real folders and a real store."""
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from feedbridge import inspection, pipeline
+from feedbridge.errors import FetchError, SourceError, StoreError
+from feedbridge.settings import ArchiveSource, FeedTable, Settings, Site
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LINK = "https://news.example.org/a/one-20260228/1.html"
+PICTURE = "https://images.weserv.nl?url=pics.example.org/one.jpg"
+
+
+def article(link: str, title: str = "One") -> str:
+    """A saved article in the bare layout."""
+    return (
+        f"<!--1772280000000-->\n[{title}]({link})\n------\n\n"
+        f"<div><i>Sat, 28 Feb 2026 09:00:00 GMT</i></div><p>Text of {title}.</p><img src='{PICTURE}'>"
+    )
+
+
+def save(path: Path, text: str, *, age_seconds: int = 3600) -> None:
+    """Write a file that was last changed long enough ago to be whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    then = path.stat().st_mtime - age_seconds
+    os.utime(path, (then, then))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with two articles, and files that hold none."""
+    folder = tmp_path / "articles"
+    save(folder / "one.md", article(LINK))
+    save(folder / "deep" / "two.md", article("https://news.example.org/a/2.html", "Two"), age_seconds=60)
+    save(folder / "empty.md", "")
+    save(folder / "notes.rst", article("https://news.example.org/a/3.html", "Three"))
+    save(folder / ".hidden.md", article("https://news.example.org/a/4.html", "Four"))
+    return folder
+
+
+def settings_of(folder: Path, **source: object) -> Settings:
+    """Settings of one source, with store and output beside its folder."""
+    return Settings(
+        site=Site(output=folder.parent / "public", store=f"sqlite:///{folder.parent}/s.db"),
+        source=(ArchiveSource(name="example", kind="archive", path=folder, **source),),  # type: ignore[arg-type]
+        feed=(FeedTable(name="news"), FeedTable(name="bare", images="drop")),  # type: ignore[arg-type]
+    )
+
+
+def build(settings: Settings) -> None:
+    pipeline.build(settings, now=NOW, progress=lambda _source, _done, _of: None)
+
+
+def explain(settings: Settings, name: str) -> list[inspection.Explanation]:
+    return inspection.explain(settings, name, now=NOW)
+
+
+# explain
+
+
+@pytest.mark.parametrize(
+    "name",
+    [LINK, "http://NEWS.example.org/a//one-20260228/1.html?utm_source=x#top", "one.md", "deep/../one.md"],
+)
+def test_an_article_is_found_by_any_spelling_of_its_link_and_by_its_file(folder: Path, name: str) -> None:
+    """What is told of it is the same whichever name it was asked by."""
+    settings = settings_of(folder)
+    build(settings)
+    (found,) = explain(settings, name)
+    assert found.article
+    assert (found.article.title, found.article.link, found.kept, found.removed) == ("One", LINK, True, False)
+    assert (found.files, found.body_from) == (("one.md",), "one.md")
+    assert found.places == (("news", "feeds/news.atom"), ("bare", "feeds/bare.atom"))
+    assert found == explain(settings, found.article.id)[0]
+    assert {it.kind for it in found.article.testimonies} >= {"marker", "body", "link", "file-name"}
+
+
+def test_an_articles_pictures_are_shown_with_the_address_that_each_feed_gives(folder: Path) -> None:
+    """None is a picture that is left out."""
+    settings = settings_of(folder)
+    build(settings)
+    ((picture,),) = [one.images for one in explain(settings, LINK)]
+    assert picture.image.origin == "https://pics.example.org/one.jpg"
+    assert picture.addresses == (("news", "https://images.weserv.nl/?url=pics.example.org/one.jpg"), ("bare", None))
+
+
+def test_a_file_is_found_once_from_within_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, the name of the file means the same as a path and relative to the source."""
+    monkeypatch.chdir(folder)
+    settings = settings_of(folder)
+    assert len(explain(settings, "one.md")) == 1
+    build(settings)
+    assert len(explain(settings, "one.md")) == 1
+    assert len(explain(settings, str(folder / "one.md"))) == 1
+    assert len(explain(settings, "empty.md")) == 1
+
+
+def test_before_the_first_build_a_file_is_read_as_a_build_would(folder: Path) -> None:
+    """And nothing is kept: no store is made."""
+    settings = settings_of(folder)
+    (before,) = explain(settings, "one.md")
+    assert before.article
+    assert (before.kept, before.article.title, before.files) == (False, "One", ("one.md",))
+    assert [path.name for path in folder.parent.iterdir()] == ["articles"]
+    build(settings)
+    (after,) = explain(settings, "one.md")
+    assert after.article == before.article
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_a_file_that_holds_no_article_says_why(folder: Path, built: bool) -> None:
+    """The same reason before and after a build."""
+    settings = settings_of(folder)
+    if built:
+        build(settings)
+    assert explain(settings, "empty.md") == [
+        inspection.Explanation(
+            file="empty.md",
+            unusable="is empty",
+            files=() if built else ("empty.md",),
+            body_from=None if built else "empty.md",
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", ["notes.rst", ".hidden.md"])
+@pytest.mark.parametrize("built", [False, True])
+def test_a_file_that_the_source_does_not_take_says_so(folder: Path, name: str, built: bool) -> None:
+    """It is not told as if the next build would read it."""
+    settings = settings_of(folder)
+    if built:
+        build(settings)
+    (found,) = explain(settings, name)
+    assert (found.file, found.article) == (name, None)
+    assert found.unusable == 'is no article of source "example": its `glob` or a leading dot leaves it out'
+
+
+def test_an_article_that_was_taken_down_is_known_as_such(folder: Path) -> None:
+    """The tombstone is found by link and by file."""
+    settings = settings_of(folder)
+    build(settings)
+    pipeline.remove(settings, LINK, now=NOW)
+    for name in (LINK, "one.md"):
+        (found,) = explain(settings, name)
+        assert (found.removed, found.places) == (True, ())
+
+
+def test_an_article_is_told_of_each_source_that_has_it(folder: Path) -> None:
+    """Sources do not share articles."""
+    both = settings_of(folder)
+    other = ArchiveSource(name="other", kind="archive", path=folder, glob=("one.md",))
+    both = both.model_copy(update={"source": (*both.source, other)})
+    build(both)
+    assert [found.article and found.article.source for found in explain(both, LINK)] == ["example", "other"]
+
+
+def test_a_file_whose_name_is_no_utf_8_is_found(folder: Path) -> None:
+    """As bytes, as it stands on the disk."""
+    name = os.fsdecode(b"\xb5\xda.md")
+    save(folder / name, article("https://news.example.org/a/5.html", "Five"))
+    settings = settings_of(folder)
+    for _ in range(2):
+        (found,) = explain(settings, name)
+        assert found.article
+        assert (found.article.title, found.files) == ("Five", ("\\xb5\\xda.md",))
+        build(settings)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "/", "/etc/passwd", "../s.db", "x" * 5000, "x/" * 5000, "\udcff", "https://[x/", "a\0b"]
+)
+@pytest.mark.parametrize("built", [False, True])
+def test_what_is_not_known_is_a_named_error(folder: Path, name: str, built: bool) -> None:
+    """Nothing outside the folder of a source is ever read."""
+    settings = settings_of(folder)
+    if built:
+        build(settings)
+    with pytest.raises(SourceError, match="nothing is known by this link, id or file; give the whole link"):
+        explain(settings, name)
+
+
+def test_links_in_a_circle_are_no_file(folder: Path) -> None:
+    """They lead nowhere, and that is all."""
+    (folder / "loop").symlink_to(folder / "loop")
+    with pytest.raises(SourceError):
+        explain(settings_of(folder), "loop")
+
+
+def test_a_folder_that_is_not_there_does_not_keep_others_from_being_looked_at(folder: Path) -> None:
+    """An article that is kept is explained though its mount is away."""
+    settings = settings_of(folder)
+    build(settings)
+    folder.rename(folder.parent / "away")
+    (found,) = explain(settings, LINK)
+    assert found.kept
+    assert [file.kept for file in explain(settings, "one.md")] == [True]
+
+
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(max_size=40) | st.text(max_size=20).map("https://".__add__))
+def test_any_name_is_known_or_a_named_error(folder: Path, name: str) -> None:
+    """Whatever somebody types."""
+    settings = settings_of(folder)
+    if not settings.site.store_path.exists():
+        build(settings)
+    with contextlib.suppress(SourceError):
+        assert explain(settings, name)
+
+
+# preview
+
+
+def test_preview_shows_the_latest_files_first_and_keeps_nothing(folder: Path) -> None:
+    """As many as were asked for, whether they can be used or not."""
+    settings = settings_of(folder)
+    found = list(inspection.preview(settings, "example", now=NOW, limit=2))
+    assert [one.path for one in found] == ["deep/two.md", "empty.md"]
+    assert found[0].told
+    assert found[0].told.article.title == "Two"
+    assert found[1] == inspection.Previewed(path="empty.md", unusable="is empty")
+    assert [path.name for path in folder.parent.iterdir()] == ["articles"]
+
+
+def test_preview_names_what_cannot_be_read(folder: Path) -> None:
+    """Links that lead out, and files beyond the limit of size."""
+    (folder / "out.md").symlink_to("/etc/passwd")
+    found = list(inspection.preview(settings_of(folder, max_file_bytes=100), "example", now=NOW, limit=20))
+    reasons = {one.path: one.unusable for one in found}
+    assert reasons["out.md"] == "is a link that leads out of the folder, or nowhere"
+    assert (reasons["one.md"] or "").endswith("and max_file_bytes is 100")
+
+
+def test_preview_of_a_missing_folder_is_a_named_error(folder: Path) -> None:
+    """It says what to do."""
+    with pytest.raises(FetchError, match="no such folder; mend `path`, or mount it"):
+        list(inspection.preview(settings_of(folder.parent / "away"), "example", now=NOW, limit=2))
+
+
+# status
+
+
+def test_status_before_the_first_build_says_how_to_make_one(folder: Path) -> None:
+    """It is not the place that makes a store."""
+    with pytest.raises(StoreError, match='there is no store yet; "feedbridge build" makes it'):
+        inspection.status(settings_of(folder), now=NOW)
+    assert [path.name for path in folder.parent.iterdir()] == ["articles"]
+
+
+def test_status_counts_articles_and_entries(folder: Path) -> None:
+    """As they stand in the store, with the address that readers subscribe to."""
+    settings = settings_of(folder)
+    build(settings)
+    found = inspection.status(settings, now=NOW)
+    (source,) = found.sources
+    assert (source.name, source.articles, source.new_in_a_day, source.last_success) == ("example", 2, 2, NOW)
+    assert source.unusable == (("empty.md", "is empty"),)
+    assert found.feeds == tuple(
+        inspection.FeedStatus(
+            name=name,
+            entries=2,
+            newest=datetime(2026, 2, 28, 9, 0, tzinfo=UTC),
+            address=f"http://127.0.0.1:8000/feeds/{name}.atom",
+        )
+        for name in ("news", "bare")
+    )
+
+
+def test_status_of_a_source_that_is_new_in_the_settings(folder: Path) -> None:
+    """It stands there with nothing, until it is built."""
+    settings = settings_of(folder)
+    build(settings)
+    other = ArchiveSource(name="other", kind="archive", path=folder)
+    found = inspection.status(settings.model_copy(update={"source": (*settings.source, other)}), now=NOW)
+    assert [(one.name, one.articles, one.last_success) for one in found.sources][1] == ("other", 0, None)
+
+
+# folders
+
+
+def test_folders_that_cannot_be_read_are_named_with_the_reason(folder: Path) -> None:
+    """No folder, or a file in its place."""
+    reasons = {}
+    for path in (folder, folder / "one.md", folder.parent / "away"):
+        reasons[path.name] = [reason for _, reason in inspection.missing_folders(settings_of(path))]
+    assert reasons == {
+        "articles": [],
+        "one.md": ["not a directory"],
+        "away": ["no such file or directory"],
+    }

@@ -1,0 +1,242 @@
+"""Everything once: what a build gives back, what it costs, and how an article is taken down."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from feedbridge import pipeline
+from feedbridge.errors import SourceError, StoreError
+from feedbridge.publish.files import OutputFolder
+from feedbridge.store import articles
+
+if TYPE_CHECKING:
+    from tests.conftest import Site
+
+
+def test_build_tells_what_it_did(site: "Site") -> None:
+    """Tallies come in the order of the sources; progress is told by source and file."""
+    rfa = site.add_source("rfa")
+    site.archive.write_many(3)
+    (site.archive.root / "empty.md").write_bytes(b"")
+    site.archive.touch(site.archive.root / "empty.md")
+    rfa.write_many(2, start=10)
+    told: list[tuple[str, int, int]] = []
+    done = site.build(progress=lambda name, count, of: told.append((name, count, of)))
+    assert [(t.source, t.files, t.read, t.new, t.unusable, t.error) for t in done.tallies] == [
+        ("voa", 4, 4, 3, [("empty.md", "is empty")], None),
+        ("rfa", 2, 2, 2, [], None),
+    ]
+    assert told == [("voa", 4, 4), ("rfa", 2, 2)]
+    assert not done.failed
+    written = ["feeds/news.atom", "feeds/news.json", "feeds/news.rss", "feeds.opml", "index.html"]
+    assert sorted(done.published.written) == sorted(written)
+
+
+def test_first_build_of_nothing_publishes_empty_feeds(site: "Site") -> None:
+    """An empty folder is fine: the feeds are there, to be subscribed to, and stay the same until something comes."""
+    done = site.build()
+    assert (done.failed, site.shown()) == (False, [])
+    before = site.stamps()
+    site.build()
+    assert site.stamps() == before
+
+
+def test_one_failing_source_does_not_stop_the_others(site: "Site") -> None:
+    """The first source fails before it ever was read; the second is published; the build says that it failed."""
+    site.add_source("rfa").write_many(3)
+    site.archive.root.rmdir()
+    done = site.build()
+    assert done.failed
+    assert "no such folder" in (done.tallies[0].error or "")
+    assert len(site.shown()) == 3
+
+
+def test_time_of_the_build_may_be_of_any_zone(site: "Site") -> None:
+    """Instants are kept in UTC and whole seconds, however the caller's clock counts."""
+    site.archive.root.joinpath("1.md").write_text("[Title](https://news.example/1)\n------\n<p>Text.</p>")
+    site.archive.touch(site.archive.root / "1.md")
+    now = datetime(2026, 11, 20, 20, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=8)))
+    pipeline.build(site.settings(), now=now, progress=lambda *_: None)
+    assert site.shown()[0].published == "2026-11-20T12:00:00Z"
+
+
+def test_clock_that_went_back_moves_no_date(site: "Site") -> None:
+    """With a clock ten years slow, what is published stays as it is, and an edit is never dated ahead of it."""
+    site.archive.write_many(3)
+    site.build()
+    before = site.published()
+    site.now -= timedelta(days=3650)
+    site.build()
+    assert site.published() == before
+    old = site.entry("/1.html")
+    site.archive.write(1, text="Quite another text.")
+    site.build()
+    new = site.entry("/1.html")
+    assert (new.id, new.published, new.updated) == (old.id, old.published, old.updated)
+
+
+def test_store_that_cannot_be_used_leaves_the_files(site: "Site") -> None:
+    """A damaged store stops the build with a message; every published file stays."""
+    site.archive.write_many(60)
+    site.build()
+    before = site.published(), site.stamps()
+    site.store.write_bytes(b"rubbish" * 10_000)
+    with pytest.raises(StoreError, match="is damaged; put a backup in its place"):
+        site.build()
+    assert (site.published(), site.stamps()) == before
+    site.forget_store()
+    site.build()
+    assert (site.published(), site.stamps()) == before
+
+
+def test_unreadable_article_in_the_store_is_told_as_damage(site: "Site") -> None:
+    """Where the database is sound but holds what we never wrote, that is told as damage."""
+    site.archive.write_many(3)
+    site.build()
+    for harm in ("details = '{'", "title = CAST(x'FF' AS TEXT)"):
+        site.query(f"UPDATE articles SET {harm}, revision = revision + 1000")
+        with pytest.raises(StoreError, match="is damaged"):
+            site.build()
+        site.query("UPDATE articles SET details = '{}'")
+
+
+def test_output_that_cannot_be_used_is_one_error(site: "Site") -> None:
+    """With a file in place of the output folder the articles are kept, and the next build publishes them."""
+    site.archive.write_many(60)
+    site.public.parent.mkdir(exist_ok=True)
+    site.public.write_text("mine")
+    done = site.build()
+    assert done.failed
+    assert len(done.published.errors) == 1
+    assert str(site.public) in done.published.errors[0]
+    assert site.public.read_text() == "mine"
+    site.public.unlink()
+    assert not site.build().failed
+    assert len(site.everything()) == 60
+
+
+def test_full_output_is_one_error(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing more can be written, one line says so, not one for each document."""
+    site.archive.write_many(260)
+    monkeypatch.setattr(OutputFolder, "put", _no_room)
+    done = site.build()
+    assert done.published.errors == ["index.html: no room"]
+    monkeypatch.undo()
+    assert not site.build().failed
+    assert len(site.everything()) == 260
+
+
+def _no_room(*_: Any) -> bool:
+    from feedbridge.publish.files import OutputError
+
+    raise OutputError("index.html: no room")
+
+
+# Taken down
+
+
+@pytest.mark.parametrize("spelling", ["link", "http", "id", "space"])
+def test_article_is_taken_down_by_any_of_its_names(site: "Site", spelling: str) -> None:
+    """Its link in any spelling or its id will do."""
+    site.archive.write_many(5)
+    site.build()
+    entry = site.entry("/3.html")
+    link = entry.link or ""
+    names = {"link": link, "http": f"http{link[5:]}#x", "id": entry.id, "space": f" {link} "}
+    done = site.remove(names[spelling])
+    assert done.articles == (("voa", entry.title),)
+    assert len(site.shown()) == 4
+    with pytest.raises(SourceError, match="no article is known by this link or id"):
+        site.remove(link)
+
+
+def test_unknown_article_cannot_be_taken_down(site: "Site") -> None:
+    """A part of a link, or one that nobody has, is refused, and nothing changes."""
+    site.archive.write_many(5)
+    site.build()
+    before = site.published()
+    for name in ("https://news.example/", "3.html", "", "link:x", "%", "urn:uuid:7"):
+        with pytest.raises(SourceError, match="its whole link is needed"):
+            site.remove(name)
+    assert site.published() == before
+
+
+def test_article_is_taken_down_in_every_source(site: "Site") -> None:
+    """What two sources have is gone from both."""
+    rfa = site.add_source("rfa")
+    site.archive.write_many(3)
+    rfa.write_many(3)
+    site.feeds.append({"name": "rfa", "sources": ["rfa"]})
+    site.build()
+    done = site.remove(site.archive.link(1))
+    assert [source for source, _ in done.articles] == ["voa", "rfa"]
+    assert (len(site.shown()), len(site.shown("rfa"))) == (2, 2)
+
+
+def test_nothing_of_a_removed_article_is_left_in_the_store(site: "Site") -> None:
+    """Its words are in no row of any table."""
+    site.archive.write_many(3)
+    site.archive.write(7, title="Secrettitle", text="Secrettext.", author="Secretauthor")
+    site.build()
+    site.remove(site.archive.link(7))
+    found = [json.dumps(row) for table in _tables(site) for row in site.query(f"SELECT * FROM {table}")]
+    assert found
+    assert not [row for row in found if "Secret" in row]
+
+
+def _tables(site: "Site") -> list[str]:
+    return [name for (name,) in site.query("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+
+# Cost
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
+    """Counts the statements that are sent and the articles that are loaded with their texts."""
+    counts = {"statements": 0, "bodies": 0}
+    whole = articles._kept
+
+    def kept(row: Any) -> articles.Kept:
+        counts["bodies"] += 1
+        return whole(row)
+
+    def sent(*_: object) -> None:
+        counts["statements"] += 1
+
+    event.listen(Engine, "before_cursor_execute", sent)
+    with monkeypatch.context() as patched:
+        patched.setattr(articles, "_kept", kept)
+        yield counts
+    event.remove(Engine, "before_cursor_execute", sent)
+
+
+@pytest.mark.parametrize("change", ["nothing", "new", "subscription", "archive", "removed"])
+def test_cost_follows_what_changed(
+    site: "Site", other_site: "Site", monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """One changed file costs as many statements and texts among a thousand articles as among three hundred."""
+    costs = []
+    for one, count in ((site, 300), (other_site, 1000)):
+        one.archive.write_many(count)
+        one.build()
+        match change:
+            case "new":
+                one.archive.write(count)
+            case "subscription":
+                one.archive.write(count - 1, text="Quite another text.", marker=one.now)
+            case "archive":
+                one.archive.write(20, text="Quite another text.", marker=one.now)
+        with counted(monkeypatch) as counts:
+            done = one.remove(one.archive.link(20)) if change == "removed" else one.build()
+        assert not done.published.errors
+        costs.append(counts)
+    few, many = costs
+    assert many == few
+    assert many["statements"] <= 80
+    assert many["bodies"] <= {"nothing": 0, "archive": 101, "removed": 101}.get(change, 51 + 100)

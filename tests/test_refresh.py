@@ -1,0 +1,591 @@
+"""One refresh of one source, seen from the feed that readers have of it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from feedbridge import refresh
+from feedbridge.fetch import files as folder
+from feedbridge.pipeline import Build
+
+if TYPE_CHECKING:
+    from tests.conftest import Archive, Site
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+HOLD_OPEN = """
+import sys
+file = open(sys.argv[1], "r+b")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def stamp(site: "Site", *, ago: timedelta = timedelta()) -> str:
+    return f"{site.now - ago:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def tally(done: Build) -> tuple[int, int, int, int]:
+    """Files read, and articles that were new, changed, the same."""
+    (one,) = done.tallies
+    assert one.error is None
+    return one.read, one.new, one.changed, one.same
+
+
+def error(done: Build) -> str:
+    (one,) = done.tallies
+    assert done.failed
+    return one.error or ""
+
+
+@contextlib.contextmanager
+def held_open(path: Path) -> Iterator[None]:
+    """Another process has the file open for writing."""
+    words = [sys.executable, "-c", HOLD_OPEN, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+        process.communicate("")
+
+
+# What is new or changed
+
+
+def test_second_refresh_reads_nothing(site: "Site") -> None:
+    """Files that stand as they were are not read again."""
+    site.archive.write_many(30)
+    assert tally(site.build()) == (30, 30, 0, 0)
+    assert tally(site.build()) == (0, 0, 0, 0)
+
+
+def test_edit_keeps_id_and_published_and_takes_the_new_marker(site: "Site") -> None:
+    """An edited title and text update the one entry; its date of change is the new marker."""
+    site.archive.write_many(5)
+    site.build()
+    before = {entry.id: entry for entry in site.everything()}
+    old = site.entry("/3.html")
+    site.archive.write(3, title="新的标题", text="Quite another text.", marker=site.now + MINUTE)
+    assert tally(site.build()) == (1, 0, 1, 0)
+    new = site.entry("/3.html")
+    assert (new.id, new.published, new.link) == (old.id, old.published, old.link)
+    assert (new.title, new.content) == ("新的标题", "<p>Quite another text.</p>")
+    assert new.updated == stamp(site, ago=HOUR - MINUTE)
+    assert {entry.id: entry for entry in site.everything()} == before | {new.id: new}
+
+
+@pytest.mark.parametrize("marker", ["same", "NaN", "older", "future"])
+def test_edit_without_a_later_stamp_is_dated_by_the_refresh(site: "Site", marker: str) -> None:
+    """Where the marker did not move, is none, went back or lies ahead, the change is dated when it was seen."""
+    site.archive.write_many(3)
+    site.build()
+    old = site.entry("/1.html")
+    published = site.archive.published(1)
+    markers = {"same": None, "older": published - MINUTE, "future": site.now + 2 * HOUR, "NaN": "NaN"}
+    site.archive.write(1, text="Quite another text.", marker=markers[marker])
+    site.build()
+    new = site.entry("/1.html")
+    assert (new.id, new.published, new.updated) == (old.id, old.published, stamp(site))
+    assert new.content == "<p>Quite another text.</p>"
+
+
+def test_new_marker_on_the_same_text_moves_nothing(site: "Site") -> None:
+    """The date of change moves with the text, not with the stamp; nothing is written."""
+    site.archive.write_many(3, text="A text.")
+    site.build()
+    before = site.published(), site.stamps()
+    site.archive.write(1, text='<span style="color: red">A text.</span>', marker=site.now)
+    assert tally(site.build()) == (1, 0, 0, 1)
+    assert (site.published(), site.stamps()) == before
+
+
+def test_touched_file_moves_nothing(site: "Site") -> None:
+    """A file with a new time and the same bytes is read, and that is all; the next refresh leaves it alone."""
+    site.archive.write_many(3)
+    site.build()
+    before = site.published(), site.stamps()
+    site.archive.touch(site.archive.write(1))
+    assert tally(site.build()) == (0, 0, 0, 0)
+    assert (site.published(), site.stamps()) == before
+    assert tally(site.build()) == (0, 0, 0, 0)
+
+
+def test_emptied_file_does_not_replace_what_is_published(site: "Site") -> None:
+    """A file that lost its text is named, and its article stays as it was."""
+    site.archive.write_many(3)
+    site.build()
+    before = site.published()
+    path = site.archive.write(1)
+    path.write_bytes(b"")
+    site.archive.touch(path)
+    done = site.build()
+    assert done.tallies[0].unusable == [("00001.md", "is empty")]
+    assert site.published() == before
+    assert not done.failed
+
+
+# The same article
+
+
+@pytest.mark.parametrize("newest_name", ["a.md", "z.md"])
+@pytest.mark.parametrize("batch", [1, 100])
+@pytest.mark.parametrize("settled", [False, True])
+def test_two_files_of_a_link_are_one_article(
+    site: "Site", monkeypatch: pytest.MonkeyPatch, *, newest_name: str, batch: int, settled: bool
+) -> None:
+    """The newest body wins and the earliest date stays, in whatever order and batches the files are read,
+    and whether or not the source was complete before."""
+    monkeypatch.setattr(refresh, "BATCH_FILES", batch)
+    if settled:
+        site.archive.write_many(3, start=100)
+        site.build()
+    link, first = site.archive.link(1), site.archive.published(1)
+    names = ("z.md", "a.md") if newest_name == "a.md" else ("a.md", "z.md")
+    site.archive.write(1, name=names[0], link=link, title="Old", text="Old.", published=first)
+    site.archive.write(
+        2, name=names[1], link=link, title="New", text="New.", published=first + HOUR, marker=first + DAY
+    )
+    done = site.build()
+    assert (done.tallies[0].read, done.tallies[0].new) == (2, 1)
+    entry = site.entry("/1.html")
+    assert (entry.title, entry.content) == ("New", "<p>New.</p>")
+    assert (entry.published, entry.updated) == ("2024-01-01T07:00:00Z", "2024-01-02T07:00:00Z")
+
+
+@pytest.mark.parametrize("newest_name", ["a.md", "z.md"])
+def test_later_file_with_a_newer_body_wins(site: "Site", newest_name: str) -> None:
+    """A file that comes later and has the newer marker changes text and date of change; id and date stay."""
+    link = site.archive.link(1)
+    site.archive.write(1, name="m.md", title="Old", text="Old.")
+    site.build()
+    old = site.entry("/1.html")
+    site.archive.write(2, name=newest_name, link=link, title="New", text="New.", marker=site.now)
+    site.build()
+    new = site.entry("/1.html")
+    assert (new.id, new.published, new.title) == (old.id, old.published, "New")
+    assert new.updated == stamp(site, ago=HOUR)
+    assert len(site.everything()) == 1
+
+
+@pytest.mark.parametrize("oldest_name", ["a.md", "z.md"])
+def test_later_file_with_an_older_body_changes_nothing(site: "Site", oldest_name: str) -> None:
+    """A file that comes later and has the older marker leaves what readers have byte for byte."""
+    link, first = site.archive.link(1), site.archive.published(1)
+    site.archive.write(1, name="m.md", title="New", text="New.", published=first, marker=first + DAY)
+    site.build()
+    before = site.published()
+    site.archive.write(2, name=oldest_name, link=link, title="Old", text="Old.", published=first - HOUR)
+    assert tally(site.build()) == (1, 0, 0, 1)
+    assert site.published() == before
+
+
+def test_equal_stamps_are_decided_by_the_name(site: "Site", other_site: "Site") -> None:
+    """Of two bodies with the same marker the same one wins whichever was read first."""
+    for names, one in ((("a.md", "b.md"), site), (("b.md", "a.md"), other_site)):
+        for name in names:
+            one.archive.write(1, name=name, title=f"From {name}", text=f"From {name}.")
+            one.build()
+    assert [one.entry("/1.html").title for one in (site, other_site)] == ["From b.md", "From b.md"]
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "http://news.example/en/1.html",
+        "https://NEWS.example:443/en/1.html",
+        "https://news.example/en/1.html#comments",
+        "https://news.example/en/1.html?utm_source=rss&fbclid=7",
+        "https://news.example//en//1.html",
+    ],
+)
+def test_variants_of_a_link_are_the_same_article(site: "Site", variant: str) -> None:
+    """Scheme, default port, fragment, tracking and doubled slashes do not make another article."""
+    site.archive.write(1, name="a.md")
+    site.build()
+    old = site.entry("/1.html")
+    site.archive.write(1, name="b.md", link=variant, title="New", marker=site.now)
+    site.build()
+    (new,) = site.everything()
+    assert (new.id, new.title) == (old.id, "New")
+
+
+def test_parameters_that_carry_identity_make_another_article(site: "Site") -> None:
+    """`?p=1` and `?p=2` are two articles."""
+    for number in (1, 2):
+        site.archive.write(number, link=f"https://news.example/?p={number}")
+    site.build()
+    assert len({entry.id for entry in site.everything()}) == 2
+
+
+# What is gone
+
+
+def test_vanished_file_keeps_its_article(site: "Site") -> None:
+    """A file that is gone takes nothing with it; when it comes back nothing has happened."""
+    site.archive.write_many(5)
+    site.build()
+    before = site.published(), site.stamps()
+    (site.archive.root / "00002.md").unlink()
+    assert tally(site.build()) == (0, 0, 0, 0)
+    site.archive.write(2)
+    assert tally(site.build()) == (0, 0, 0, 0)
+    assert (site.published(), site.stamps()) == before
+
+
+@pytest.mark.parametrize("loss", ["most", "empty", "missing", "file"])
+def test_lost_folder_fails_the_source_and_nothing_else(site: "Site", loss: str) -> None:
+    """Where most files or the folder are gone the source says so; its articles and files stay, the others go on."""
+    rfa = site.add_source("rfa", seed=2)
+    site.feeds += [{"name": "rfa", "sources": ["rfa"]}, {"name": "voa", "sources": ["voa"]}]
+    site.archive.write_many(10)
+    rfa.write_many(3, start=500)
+    site.build()
+    before = {path: body for path, body in site.published().items() if "voa" in path}
+    found = sorted(site.archive.root.iterdir())
+    for path in found[: 6 if loss == "most" else 10]:
+        path.unlink()
+    if loss in {"missing", "file"}:
+        site.archive.root.rmdir()
+    if loss == "file":
+        site.archive.root.write_text("")
+    rfa.write(600)
+    done = site.build()
+    assert done.failed
+    assert (done.tallies[0].new, done.tallies[1].new, done.tallies[1].error) == (0, 1, None)
+    expected = {
+        "most": "6 of 10 known files are gone; is the folder mounted?",
+        "empty": "10 of 10 known files are gone; is the folder mounted?",
+        "missing": "no such folder; mend `path`, or mount it",
+        "file": "is not a folder; mend `path`",
+    }
+    assert expected[loss] in (done.tallies[0].error or "")
+    assert str(site.archive.root) in (done.tallies[0].error or "")
+    after = {entry.id for entry in site.everything()}
+    assert len(after) == 14
+    assert len(site.shown("rfa")) == 4
+    assert {path: site.published()[path] for path in before} == before
+    assert len(before) == 3
+    done = site.build()
+    assert done.failed
+    assert done.published.written == []
+
+
+def test_lost_folder_leaves_every_byte(site: "Site") -> None:
+    """The published files of a source that failed are not touched, however often it fails."""
+    site.archive.write_many(120)
+    site.build()
+    before = site.published(), site.stamps()
+    for path in site.archive.root.iterdir():
+        path.unlink()
+    for _ in range(3):
+        assert "120 of 120" in error(site.build())
+    assert (site.published(), site.stamps()) == before
+
+
+def test_half_of_the_files_may_go(site: "Site") -> None:
+    """Exactly half is no alarm."""
+    site.archive.write_many(10)
+    site.build()
+    for number in range(5):
+        (site.archive.root / f"{number:05}.md").unlink()
+    assert tally(site.build()) == (0, 0, 0, 0)
+    assert len(site.everything()) == 10
+
+
+def test_accepted_loss_is_no_failure(site: "Site") -> None:
+    """`accept` takes the folder as it is; the articles stay, and the next refresh needs no leave."""
+    site.archive.write_many(10)
+    site.build()
+    before = site.published()
+    for number in range(9):
+        (site.archive.root / f"{number:05}.md").unlink()
+    assert "9 of 10" in error(site.build(accept=["another"]))
+    assert tally(site.build(accept=["voa"])) == (0, 0, 0, 0)
+    assert tally(site.build()) == (0, 0, 0, 0)
+    assert site.published() == before
+
+
+def test_new_ids_for_most_articles_are_held_back(site: "Site") -> None:
+    """Where most files tell of other links, nothing is taken in until somebody accepts it."""
+    site.archive.write_many(20)
+    site.build()
+    before = site.published()
+    for number in range(11):
+        site.archive.write(number, link=f"https://moved.example/{number}")
+    site.archive.write(50)
+    for _ in range(2):
+        assert "11 of 20 known articles would get new ids" in error(site.build())
+        assert site.published() == before
+    assert tally(site.build(accept=["voa"])) == (12, 12, 0, 0)
+    assert len(site.everything()) == 32
+
+
+def test_new_ids_for_a_few_articles_are_taken(site: "Site") -> None:
+    """Up to half of the articles may move: the old ones stay beside the new."""
+    site.archive.write_many(20)
+    site.build()
+    for number in range(10):
+        site.archive.write(number, link=f"https://moved.example/{number}")
+    assert tally(site.build()) == (10, 10, 0, 0)
+    assert len(site.everything()) == 30
+
+
+def test_edits_of_all_articles_are_not_held_back(site: "Site") -> None:
+    """New texts under the old links are changes, however many."""
+    site.archive.write_many(20)
+    site.build()
+    site.archive.write_many(20, text="Quite another text.")
+    assert tally(site.build()) == (20, 0, 20, 0)
+
+
+# What cannot be read
+
+
+def test_unusable_files_are_named_and_the_rest_goes_on(site: "Site", tmp_path: Path) -> None:
+    """Nothing in the folder can stop a refresh; each left-out file is named with its reason, in every report."""
+    site.sources[0]["max_file_bytes"] = 5000
+    root = site.archive.root
+    site.archive.write_many(3)
+    os.mkfifo(root / "fifo.md")
+    (root / "nowhere.md").symlink_to(root / "nothing.md")
+    outside = tmp_path / "outside.md"
+    outside.write_text("[Secret](https://secret.example/)\n------\n<p>Secret</p>")
+    (root / "outside.md").symlink_to(outside)
+    (root / "loop.md").symlink_to(root / "loop.md")
+    (root / "folder.md").mkdir()
+    (root / "empty.md").write_bytes(b"")
+    (root / "blank.md").write_bytes(b" \n\t\n")
+    (root / "binary.md").write_bytes(b"\x7fELF\0\1\2\3")
+    (root / "long.md").write_bytes(b"x" * 5001)
+    (root / os.fsdecode(b"\xff\n.md")).write_bytes(b"")
+    (root / ".hidden.md").write_bytes(b"")
+    (root / "picture.jpg").write_bytes(b"")
+    for path in root.glob("*.md"):
+        if path.is_file() and not path.is_symlink():
+            site.archive.touch(path)
+    first, second = site.build(), site.build()
+    assert tally(first)[1] == 3
+    reasons = dict(first.tallies[0].unusable)
+    assert first.tallies[0].unusable == second.tallies[0].unusable
+    assert reasons == {
+        "\\xff\n.md": "is empty",
+        "binary.md": "is not text: it holds NUL bytes",
+        "blank.md": "is empty",
+        "empty.md": "is empty",
+        "fifo.md": "is not a file",
+        "long.md": "is too long: 5,001 bytes, and max_file_bytes is 5,000",
+        "loop.md": "is a link that leads out of the folder, or nowhere",
+        "nowhere.md": "is a link that leads out of the folder, or nowhere",
+        "outside.md": "is a link that leads out of the folder, or nowhere",
+    }
+    assert not first.failed
+    assert len(site.everything()) == 3
+
+
+def test_mended_file_is_read(site: "Site") -> None:
+    """A file that was left out is read when it has changed."""
+    site.archive.write_many(2)
+    path = site.archive.write(2)
+    good = path.read_bytes()
+    path.write_bytes(b"\0")
+    site.archive.touch(path)
+    assert len(site.build().tallies[0].unusable) == 1
+    path.write_bytes(good)
+    site.archive.touch(path)
+    done = site.build()
+    assert (tally(done), done.tallies[0].unusable) == ((1, 1, 0, 0), [])
+
+
+def test_file_becomes_a_folder(site: "Site") -> None:
+    """Where a known file is now something else, its article stays and nothing fails."""
+    site.archive.write_many(5)
+    site.build()
+    before = site.published()
+    for number, make in enumerate((os.mkdir, os.mkfifo)):
+        path = site.archive.root / f"{number:05}.md"
+        path.unlink()
+        make(path)
+    done = site.build()
+    assert done.tallies[0].unusable == [("00001.md", "is not a file")]
+    assert (done.failed, site.published()) == (False, before)
+
+
+def test_file_that_is_being_written_waits(site: "Site") -> None:
+    """A file that another process has open for writing is named and not read; the next refresh reads it."""
+    site.archive.write_many(3)
+    path = site.archive.write(3)
+    with held_open(path):
+        done = site.build()
+    assert (tally(done), done.tallies[0].unusable) == ((3, 3, 0, 0), [("00003.md", "is still being written")])
+    done = site.build()
+    assert (tally(done), done.tallies[0].unusable) == ((1, 1, 0, 0), [])
+
+
+def test_file_that_was_written_just_now_is_read_after_a_moment(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A young file is looked at twice: read in the same refresh if it stands still, else left for the next."""
+    site.archive.write_many(2)
+    still, growing = site.archive.write(2), site.archive.write(3)
+    for path in (still, growing):
+        os.utime(path)
+    waited = []
+
+    def settle() -> None:
+        waited.append(True)
+        with growing.open("a") as file:
+            file.write("<p>More</p>")
+
+    monkeypatch.setattr(folder, "wait_to_settle", settle)
+    done = site.build()
+    assert waited == [True]
+    assert (tally(done), done.tallies[0].unusable) == ((3, 3, 0, 0), [("00003.md", "is still being written")])
+    os.utime(growing, (1_700_000_000, 1_700_009_999))
+    assert tally(site.build()) == (1, 1, 0, 0)
+    assert "<p>More</p>" in site.entry("/3.html").content
+
+
+def test_settling_takes_about_a_second(site: "Site") -> None:
+    """With the real clock too, a file written milliseconds ago is read by the refresh that finds it."""
+    os.utime(site.archive.write(1))
+    assert tally(site.build()) == (1, 1, 0, 0)
+
+
+# New rules
+
+
+def test_new_rules_reread_everything_silently(site: "Site") -> None:
+    """A setting that shapes what is read changes texts; ids, dates and the order stay."""
+    site.archive.write_many(160, body="<aside>Advert</aside><p>Last.</p>")
+    site.build()
+    before, order = site.everything(), site.order()
+    assert all("Advert" in entry.content for entry in before)
+    site.sources[0]["remove"] = ["aside"]
+    assert tally(site.build())[:2] == (160, 0)
+    after = site.everything()
+    assert not any("Advert" in entry.content for entry in after)
+    assert [(e.id, e.published, e.updated) for e in after] == [(e.id, e.published, e.updated) for e in before]
+    assert site.order() == order
+    assert tally(site.build()) == (0, 0, 0, 0)
+
+
+def test_new_zone_moves_dates_without_a_zone(site: "Site") -> None:
+    """Dates that name no zone are read anew; ids, dates of change and the order stay."""
+    for number in range(3):
+        date = site.archive.published(number)
+        body = f"<div><i>{date:%Y-%m-%d %H:%M:%S}</i></div><p>Text {number}.</p>"
+        path = site.archive.root / f"{number}.md"
+        path.write_text(f"[Title {number}](https://news.example/{number})\n------\n{body}")
+        site.archive.touch(path)
+    site.build()
+    before, order = site.everything(), site.order()
+    assert before[0].published == "2024-01-01T08:00:00Z"
+    site.sources[0]["timezone"] = "Asia/Shanghai"
+    site.build()
+    after = site.everything()
+    assert after[0].published == "2024-01-01T00:00:00Z"
+    assert [(e.id, e.updated) for e in after] == [(e.id, e.updated) for e in before]
+    assert site.order() == order
+
+
+def test_renormalise_of_what_is_right_changes_nothing(site: "Site") -> None:
+    """Reading everything anew by the same rules leaves every byte, also of doubles and edited articles."""
+    site.archive.write_many(130)
+    site.archive.write(200, name="double.md", link=site.archive.link(7), marker=site.archive.published(9))
+    site.build()
+    site.archive.write(8, text="Quite another text.", marker=site.now)
+    site.archive.write(9, text="Quite another text.")
+    site.build()
+    before = site.published(), site.stamps()
+    assert tally(site.build(reread=["voa"])) == (131, 0, 0, 131)
+    assert (site.published(), site.stamps()) == before
+
+
+def test_settings_that_change_after_a_killed_first_refresh_count(site: "Site") -> None:
+    """What a refresh had read when it was ended is read again if the rules are others by then."""
+    site.archive.write_many(250, body="<aside>Advert</aside>")
+
+    def end(_name: str, done: int, _of: int) -> None:
+        if done >= 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        site.build(progress=end)
+    site.sources[0]["remove"] = ["aside"]
+    site.build()
+    entries = site.everything()
+    assert len(entries) == 250
+    assert not any("Advert" in entry.content for entry in entries)
+
+
+def test_rules_that_change_back_after_a_killed_reread_count(site: "Site") -> None:
+    """Where a refresh under other rules was ended half-way and the old rules are back, all is as it was."""
+    site.archive.write_many(250, body="<aside>Advert</aside>")
+    site.build()
+    before = site.published()
+    site.sources[0]["remove"] = ["aside"]
+
+    def end(_name: str, done: int, _of: int) -> None:
+        if done >= 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        site.build(progress=end)
+    site.sources[0]["remove"] = []
+    site.build()
+    assert site.published() == before
+
+
+def test_ended_refresh_goes_on_where_it_was(site: "Site") -> None:
+    """What was kept before a refresh was ended need not be read again."""
+    site.archive.write_many(250)
+
+    def end(_name: str, done: int, _of: int) -> None:
+        if done >= 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        site.build(progress=end)
+    assert tally(site.build()) == (50, 50, 0, 0)
+
+
+def test_file_that_was_being_written_during_a_reread_is_read_by_the_next(site: "Site") -> None:
+    """New rules reach every file, also one that could not be read when they came."""
+    site.archive.write_many(5, body="<aside>Advert</aside>")
+    site.build()
+    site.sources[0]["remove"] = ["aside"]
+    with held_open(site.archive.root / "00002.md"):
+        site.build()
+    assert [entry.link for entry in site.everything() if "Advert" in entry.content] == [site.archive.link(2)]
+    site.build()
+    assert not any("Advert" in entry.content for entry in site.everything())
+    assert tally(site.build()) == (0, 0, 0, 0)
+
+
+# Taken down
+
+
+def test_removed_article_stays_away(site: "Site", other_site: "Site") -> None:
+    """After `remove` neither edits nor doubles nor new rules nor a new output folder bring it back."""
+    archive: Archive = site.archive
+    archive.write_many(10)
+    site.build()
+    gone = site.entry("/4.html")
+    done = site.remove("http://news.example/zh/4.html?utm_source=x#top")
+    assert done.articles == (("voa", gone.title),)
+    archive.write(4, text="Edited.", marker=site.now)
+    site.build()
+    archive.write(4, name="double.md", marker=site.now)
+    site.build()
+    site.build(reread=["voa"])
+    site.sources[0]["remove"] = ["aside"]
+    site.build()
+    site.forget_public()
+    site.build()
+    assert len(site.everything()) == 9
+    assert not any(gone.id.encode() in body for body in site.published().values())
