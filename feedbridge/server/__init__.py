@@ -1,0 +1,1 @@
+"""Published files over HTTP, and how the program is doing."""
