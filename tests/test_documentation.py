@@ -1,0 +1,179 @@
+"""README, settings and commands say the same."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from feedbridge.cli import app
+from feedbridge.model import Image
+from feedbridge.policies import parse_policy
+from feedbridge.settings import DEFAULT_PATH, ArchiveSource, FeedTable, ImageRule, Site, environment_names
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLES: dict[str, type[BaseModel]] = {"[site]": Site, "[[source]]": ArchiveSource, "[[feed]]": FeedTable}
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+
+
+def section(heading: str) -> str:
+    """What stands in the README below a heading that begins so, up to the next of its level."""
+    level = heading.partition(" ")[0]
+    found = re.search(rf"^{re.escape(heading)}.*\n((?:(?!#{{1,{len(level)}}} ).*\n)*)", README, re.MULTILINE)
+    assert found, f"README.md has no heading {heading!r}"
+    return found[1]
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The table of keys of a section: what stands in the column of defaults, by key."""
+    found: dict[str, str] = {}
+    for line in section(heading).splitlines():
+        if line.startswith("| `"):
+            keys, default = line.split("|")[1:3]
+            found |= dict.fromkeys(re.findall(r"`(\w+)`", keys), default.strip())
+    return found
+
+
+def as_toml(value: object) -> str:
+    """A default as one would write it in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return f'"{_as_duration(value)}"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(as_toml, value))}]"
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def _as_duration(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    size, unit = next(
+        (size, unit) for size, unit in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0
+    )
+    return f"{seconds // size}{unit}"
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every key of every table."""
+    for heading, model in TABLES.items():
+        for key, field in model.model_fields.items():
+            yield heading, key, field
+
+
+@pytest.mark.parametrize(("table", "key", "field"), [pytest.param(*one, id=f"{one[0]} {one[1]}") for one in fields()])
+def test_every_setting_is_explained_with_its_default(table: str, key: str, field: FieldInfo) -> None:
+    """Each key has its row in the table of its section."""
+    heading = f"### `{table}`"
+    explained = rows(heading)
+    assert key in explained, f"README.md: {heading} has no row for `{key}`"
+    if field.is_required():
+        expected = "required"
+    elif field.default in (None, ()):
+        assert explained[key], f"README.md: {heading} does not say what holds when `{key}` is left out"
+        return
+    else:
+        expected = f"`{as_toml(field.default)}`"
+    assert explained[key] == expected, f"README.md: {heading} gives `{key}` another default than the settings have"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_setting_is_explained_that_is_none(table: str) -> None:
+    """Nor one that moved to another table."""
+    strangers = set(rows(f"### `{table}`")) - set(TABLES[table].model_fields)
+    assert not strangers, f"README.md explains keys that {table} does not have"
+
+
+def test_rules_by_host_are_explained() -> None:
+    """They are tables within the others."""
+    text = section("### Pictures")
+    for key in ImageRule.model_fields:
+        assert f"`{key}`" in text, f"README.md: ### Pictures does not explain `{key}` of a rule by host"
+
+
+def test_every_name_of_a_template_is_explained_and_exists() -> None:
+    """Each name in the README can be used, and the message that lists all of them lists no others."""
+    text = section("### Pictures")
+    named = set(re.findall(r"\$\{(\w+)\}", text))
+    for name in named:
+        assert parse_policy(f"https://x.example/?u=${{{name}}}").address(Image(origin="https://p.example/a.jpg"))
+    with pytest.raises(ValueError) as caught:
+        parse_policy("https://x.example/${nonsense-}")
+    known = str(caught.value).partition("none of ")[2].partition(";")[0].split(", ")
+    assert {name for name in known if not name.endswith("_ue")} <= named, "README.md: ### Pictures lacks a name"
+
+
+def test_every_variable_is_listed() -> None:
+    """Those that override `[site]`, and the one that names the settings file."""
+    text = section("### `[site]`")
+    for name in environment_names():
+        assert f"`{name}`" in text, f"README.md: ### `[site]` does not list {name}"
+    assert "`FEEDBRIDGE_CONFIG`" in section("## Commands")
+    assert f"`{DEFAULT_PATH}`" in section("## Commands")
+
+
+def test_no_variable_is_listed_that_is_none() -> None:
+    """`TESTS_MUST_RUN` is for the tests alone."""
+    listed = set(re.findall(r"FEEDBRIDGE_[A-Z_]+", README))
+    assert listed == {*environment_names(), "FEEDBRIDGE_CONFIG", "TESTS_MUST_RUN"} & listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_explained_with_its_options(name: str) -> None:
+    """Options that most commands have stand in the section's first paragraph."""
+    before, _, _ = section("## Commands").partition("\n### ")
+    text = before + section(f"### `feedbridge {name}`")
+    for parameter in COMMANDS[name].params:
+        for option in parameter.opts if parameter.param_type_name == "option" else ():
+            named = re.search(rf"`{re.escape(option)}(?: [A-Z]+)?`", text)
+            assert named, f"README.md: ### `feedbridge {name}` does not explain {option}"
+
+
+def test_every_option_of_the_program_itself_is_explained() -> None:
+    """Such as `--version`."""
+    for parameter in vars(typer.main.get_command(app))["params"]:
+        assert f"`feedbridge {parameter.opts[0]}`" in section("## Commands"), f"README.md lacks {parameter.opts[0]}"
+
+
+def test_no_command_is_explained_that_is_none() -> None:
+    """Neither as a heading nor in an example."""
+    explained = set(re.findall(r"^### `feedbridge (\w+)`", README, re.MULTILINE))
+    assert explained == set(COMMANDS)
+    shown = set(re.findall(r"^ *\$ feedbridge (\w+)", README, re.MULTILINE))
+    assert shown <= set(COMMANDS), "README.md shows a command that is none"
+
+
+@pytest.mark.parametrize("code", ["0", "1", "2"])
+def test_every_exit_code_is_explained(code: str) -> None:
+    """Scripts depend on them."""
+    before, _, _ = section("## Commands").partition("\n### ")
+    _, found, explained = before.partition("Exit codes")
+    assert found, "README.md: ## Commands does not explain the exit codes"
+    assert f"`{code}`" in explained, f"README.md: ## Commands does not explain exit code {code}"
+
+
+@pytest.mark.parametrize("mark", ["run", "test"])
+def test_the_commands_to_run_and_to_test_can_be_found(mark: str) -> None:
+    """One block of one command each, which installs exactly the versions that are pinned."""
+    blocks = re.findall(rf"<!-- {mark} command -->\n```sh\n([^`]+)```\n", README)
+    assert len(blocks) == 1, f"README.md has not one <!-- {mark} command --> before a block of sh"
+    assert "-c config/constraints.txt" in blocks[0]
+    assert len(blocks[0].splitlines()) == 1
+
+
+def test_the_files_that_the_readme_links_are_there() -> None:
+    """Links within the repository lead somewhere."""
+    prose = "\n".join(line for line in README.splitlines() if not line.startswith("    "))
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", prose):
+        assert (ROOT / target).exists(), f"README.md links {target}, which is not there"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "feedbridge").glob("[!_]*.py")), ids=lambda path: path.name)
+def test_every_module_of_the_first_level_is_on_the_map(path: Path) -> None:
+    """So that the next person finds the way."""
+    assert path.name in section("## How it is built"), f"README.md: the map lacks {path.name}"
