@@ -337,6 +337,7 @@ class _Daemon:
         except FeedbridgeError as error:
             report.errors.append(str(error))
         except Exception as error:  # noqa: BLE001  (what nobody thought of must not end all publishing)
+            self._log.error("publishing broke off", exc_info=error)
             report.errors.append(f"{type(error).__name__}: {error}")
         return report
 
@@ -397,7 +398,8 @@ class _Daemon:
 
     async def _hasten(self, name: str) -> None:
         """Refresh a source now; one that is at work already is refreshed once more when it is done."""
-        await self._in_thread(self._scheduling, partial(self._schedule.hasten, name, now=_now()))
+        with contextlib.suppress(FeedbridgeError):  # the schedule looks after it, and _dispatch says what is wrong
+            await self._in_thread(self._scheduling, partial(self._schedule.hasten, name, now=_now()))
         await self._dispatch()
 
     def _check_store(self) -> str | None:

@@ -1,11 +1,18 @@
 """Logs: one line an event, always the same keys; for people on a terminal, as JSON elsewhere."""
 
+import json
 import logging
+import re
 import sys
 
 import structlog
 
+from feedbridge.terminal import printable
+
 Logger = structlog.typing.FilteringBoundLogger
+
+_FIRST = ("timestamp", "level", "event")
+_PLAIN = re.compile(r"[^\s\"=\\]+")
 
 
 def set_up(*, as_json: bool | None = None) -> None:
@@ -20,11 +27,7 @@ def set_up(*, as_json: bool | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if as_json
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], repr_native_str=False)
-    )
+    renderer = _as_json if as_json else _as_words
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -35,7 +38,7 @@ def set_up(*, as_json: bool | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _in_order, renderer],
         )
     )
     root = logging.getLogger()
@@ -43,6 +46,32 @@ def set_up(*, as_json: bool | None = None) -> None:
     root.setLevel(logging.INFO)
     for noisy in ("alembic", "apscheduler", "httpx", "httpcore", "watchfiles", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _in_order(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: event[key] for key in dict.fromkeys((*_FIRST, *event)) if key in event}
+
+
+def _as_json(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
+    return _on_one_line(_quoted(event))
+
+
+def _as_words(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
+    """`key=value` and a space between; a text that could be mistaken for more than one word stands in quotes."""
+    return _on_one_line(" ".join(f"{key}={_word(value)}" for key, value in event.items()))
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else _quoted(value)
+
+
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _on_one_line(line: str) -> str:
+    """Foreign text, quoted by now, neither ends the line nor moves the cursor."""
+    return printable(line, len(line))
 
 
 def logger() -> Logger:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from feedbridge import schedule
 from feedbridge.refresh import Tally, Wish, refresh
 from feedbridge.schedule import Rhythm
 from feedbridge.settings import Settings, Source
 from feedbridge.store import claims, polls
-from feedbridge.store.claims import Claim
+from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 
 CLOCK_SLACK = timedelta(seconds=30)
@@ -30,15 +32,15 @@ class Polled:
     """A refresh of a source that was due.
 
     Attributes:
-        tally: What it did; None if it was asked to stop.
+        tally: What it did; None if it was asked to stop, or its source is no longer in the settings.
         failures: How often the source has now failed on end.
         next_poll_at: When it is due again.
     """
 
     claim: Claim
     tally: Tally | None
-    failures: int = 0
-    next_poll_at: datetime | None = None
+    failures: int
+    next_poll_at: datetime
 
 
 def rhythm_of(source: Source) -> Rhythm:
@@ -61,6 +63,7 @@ class Schedule:
         self._dice = dice
         self._sources: Mapping[str, Source] = {}
         self._ahead: timedelta | None = None
+        self._looked: timedelta | None = None
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -72,24 +75,18 @@ class Schedule:
         """Take up the schedule where it was left.
 
         New sources are due at once. Those that fell due while nobody was there are spread over a while, so that a
-        restart makes no burst; a schedule that lies absurdly far ahead was made by a clock since set back.
+        restart makes no burst.
         """
-        names = list(self._sources)
         with self._store.transaction() as connection:
             claims.release_all(connection)
-            claims.enter(connection, names, now=now)
-            due = claims.schedule(connection, names)
-            for name, at in due.items():
-                if at > schedule.latest(rhythm_of(self._sources[name]), now=now):
-                    claims.set_due(connection, name, at=now)
-            overdue = sorted((at, name) for name, at in due.items() if at < now - STAGGER)
-            for count, (_, name) in enumerate(overdue[1:], 1):
-                claims.set_due(connection, name, at=now + STAGGER * count / len(overdue))
+            claims.enter(connection, list(self._sources), now=now)
+            self._catch_up(connection, now=now)
 
     def enter_new(self, *, now: datetime) -> None:
-        """Put sources on the schedule that the settings have gained."""
+        """Put sources on the schedule that the settings have gained, and heed rhythms that have become quicker."""
         with self._store.transaction() as connection:
             claims.enter(connection, list(self._sources), now=now)
+            self._catch_up(connection, now=now)
 
     def take(self, *, now: datetime, limit: int) -> list[Claim]:
         """Claim sources that are due, the longest due first."""
@@ -107,7 +104,7 @@ class Schedule:
             claims.hasten(connection, name, now=now)
 
     def heed_clock(self, *, now: datetime, monotonic: timedelta) -> timedelta | None:
-        """Notice that the wall clock was set, and move the schedule with it.
+        """Notice that the wall clock was set, and move the schedule with it; notice a sleep, and spread what it left.
 
         Args:
             now: The wall clock; aware.
@@ -117,16 +114,25 @@ class Schedule:
             By how much the clock was set, or None.
         """
         ahead = now - datetime(1970, 1, 1, tzinfo=now.tzinfo) - monotonic
-        before, self._ahead = self._ahead, ahead
-        if before is None or abs(ahead - before) <= CLOCK_SLACK:
-            self._ahead = ahead if before is None else before
-            return None
-        with self._store.transaction() as connection:
-            claims.shift(connection, ahead - before)
-        return ahead - before
+        before = ahead if self._ahead is None else self._ahead
+        asleep = self._looked is not None and monotonic - self._looked > STAGGER
+        was_set = abs(ahead - before) > CLOCK_SLACK
+        if was_set or asleep:
+            with self._store.transaction() as connection:
+                if was_set:
+                    self._move(connection, by=ahead - before, now=now)
+                self._catch_up(connection, now=now)
+        self._ahead, self._looked = (ahead if was_set else before), monotonic
+        return ahead - before if was_set else None
 
     def poll(self, claim: Claim, *, now: datetime, stop: threading.Event) -> Polled:
         """Refresh a claimed source, and say when it is due again.
+
+        Args:
+            claim: From `take`; when it was taken, and not `now`, decides what is next, since the clock may have been
+                set in between.
+            now: The time of the refresh; aware.
+            stop: Set when it is to end early.
 
         Raises:
             StoreError: The store cannot be written; the claim is given back by the next start.
@@ -136,27 +142,57 @@ class Schedule:
             if stop.is_set():
                 raise Stopped
 
-        source = self._sources[claim.name]
+        source = self._sources.get(claim.name)
+        if source is None:
+            return self._give_back(claim)
         try:
             tally = refresh(self._store, source, Wish(now=now, leave_out=self._output), heed)
         except Stopped:
-            self._settle(claim, next_poll_at=claim.due, failures=claim.failures)
-            return Polled(claim=claim, tally=None, failures=claim.failures)
+            return self._give_back(claim)
         failures = claim.failures + 1 if tally.error else 0
-        at = self._next(source, claim, now=now, failures=failures)
-        self._settle(claim, next_poll_at=at, failures=failures)
+        at = self._settle(claim, next_poll_at=self._next(source, claim, failures=failures), failures=failures)
         return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at)
 
-    def _next(self, source: Source, claim: Claim, *, now: datetime, failures: int) -> datetime:
+    def _give_back(self, claim: Claim) -> Polled:
+        at = self._settle(claim, next_poll_at=claim.due, failures=claim.failures)
+        return Polled(claim=claim, tally=None, failures=claim.failures, next_poll_at=at)
+
+    def _next(self, source: Source, claim: Claim, *, failures: int) -> datetime:
         rhythm = rhythm_of(source)
         if failures:
-            return schedule.after_failure(rhythm, now=now, failures=failures, dice=self._dice)
+            return schedule.after_failure(rhythm, now=claim.taken, failures=failures, dice=self._dice)
         history = []
         if rhythm.every is None and rhythm.cron is None:
             with self._store.transaction() as connection:
                 history = polls.history(connection, source.name)
-        return schedule.after_success(rhythm, due=claim.due, now=now, history=history, dice=self._dice)
+        return schedule.after_success(rhythm, due=claim.due, now=claim.taken, history=history, dice=self._dice)
 
-    def _settle(self, claim: Claim, *, next_poll_at: datetime, failures: int) -> None:
+    def _settle(self, claim: Claim, *, next_poll_at: datetime, failures: int) -> datetime:
         with self._store.transaction() as connection:
-            claims.settle(connection, claim.name, next_poll_at=next_poll_at, failures=failures)
+            at = next_poll_at + claims.moved(connection, claim)
+            claims.settle(connection, claim.name, next_poll_at=at, failures=failures)
+        return at
+
+    def _catch_up(self, connection: Connection, *, now: datetime) -> None:
+        """Spread what fell due while nobody looked over as much time as it is late, up to a while.
+
+        What lies further ahead than its rhythm allows counts as late: the rhythm is new, or the clock was set back.
+        """
+        late = [one for one in claims.schedule(connection, list(self._sources)) if self._is_late(one, now=now)]
+        span = max((min(abs(now - one.due), STAGGER) for one in late), default=STAGGER)
+        for count, one in enumerate(late):
+            claims.set_due(connection, one.name, at=now + span * count / len(late))
+
+    def _is_late(self, one: Planned, *, now: datetime) -> bool:
+        rhythm = rhythm_of(self._sources[one.name])
+        return one.due < now or one.due > schedule.latest(rhythm, now=now, failures=one.failures)
+
+    def _move(self, connection: Connection, *, by: timedelta, now: datetime) -> None:
+        """Move the schedule with the clock; the turns of cron lines stay on the wall clock, none is missed."""
+        standing = claims.schedule(connection, list(self._sources))
+        claims.shift(connection, by)
+        for one in standing:
+            rhythm = rhythm_of(self._sources[one.name])
+            if rhythm.cron is not None and not one.failures:
+                turn = schedule.next_by_cron(rhythm.cron, rhythm.zone, after=now)
+                claims.set_due(connection, one.name, at=min(one.due, turn))

@@ -148,6 +148,7 @@ def _retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None
                 dropped.update(over)
             for article in rows.without_feed(connection, sorted(dropped)):
                 articles.remove(connection, article, now=now)
+            rows.forget_empty_feeds(connection, table.name, by_value=table.by is not None)
 
 
 class _Intake:
@@ -186,7 +187,7 @@ class _Intake:
         wanted = {
             (self._feed(value), change.row): change
             for change in changes
-            if not change.removed and not self._is_dropped(change)
+            if not change.removed
             for value in _values(self._table.by, change)
         }
         standing = {
@@ -201,10 +202,6 @@ class _Intake:
             self._dirty |= {(feed, SUBSCRIPTION) for feed in self._feeds.values()}
         rows.drop_entries(self._connection, gone)
         self._add({pair: change for pair, change in wanted.items() if pair not in standing})
-
-    def _is_dropped(self, change: Change) -> bool:
-        keep = self._table.keep
-        return isinstance(keep, timedelta) and change.published < self._now - keep
 
     def _without_doubles(self, wanted: dict[tuple[int, int], Change]) -> dict[tuple[int, int], Change]:
         """Of articles with equal ids, keep in each feed that of the source named first."""

@@ -1,6 +1,7 @@
 """When a source is next due. Pure: the clock, the history and the dice are handed in."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ AILING_AFTER = 5
 
 _HABIT_ENTRIES = 20
 _CRON_SEARCH = timedelta(days=366 * 5)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NUMBERED_DAYS = re.compile(r"([0-7])(?:-([0-7]))?(?:/([1-7]))?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +29,7 @@ class Rhythm:
 
     Attributes:
         every: The interval, where it is fixed.
-        cron: Five fields, read in `zone`.
+        cron: Five fields, read in `zone`; weekdays count from Sunday, 0 or 7.
         shortest: The adaptive interval is no shorter.
         longest: The adaptive interval is no longer.
         jitter: Up to so much later, by chance.
@@ -51,7 +54,7 @@ def after_success(
     Args:
         rhythm: The source's.
         due: When this refresh was due.
-        now: When it ended; aware.
+        now: When it was taken up; aware.
         history: When its newest articles were published, in any order; for an adaptive rhythm.
         dice: For the jitter.
     """
@@ -66,9 +69,8 @@ def after_success(
 def after_failure(rhythm: Rhythm, *, now: datetime, failures: int, dice: random.Random) -> datetime:
     """When to try again after so many failures on end: twice as late each time, with jitter, never before its turn."""
     interval = base_interval(rhythm, now=now)
-    longest = max(interval, LONGEST_BACKOFF)
-    backoff = min(interval * 2 ** min(failures, 30) if failures < 30 else longest, longest)
-    return _cut(now + backoff * (0.9 + 0.2 * dice.random()))
+    backoff = interval * min(2 ** min(failures, 30), max(LONGEST_BACKOFF / interval, 1.0))
+    return _cut(now + max(backoff * (0.9 + 0.2 * dice.random()), interval))
 
 
 def base_interval(rhythm: Rhythm, *, now: datetime) -> timedelta:
@@ -78,10 +80,13 @@ def base_interval(rhythm: Rhythm, *, now: datetime) -> timedelta:
     return rhythm.every or rhythm.shortest
 
 
-def latest(rhythm: Rhythm, *, now: datetime) -> datetime:
-    """No schedule made by a right clock lies beyond this; one that does was made before the clock was set back."""
-    interval = rhythm.longest if rhythm.cron is None and rhythm.every is None else base_interval(rhythm, now=now)
-    return now + max(interval, LONGEST_BACKOFF) * 1.2 + rhythm.jitter
+def latest(rhythm: Rhythm, *, now: datetime, failures: int) -> datetime:
+    """No schedule that this rhythm makes lies beyond this; one that does was made by another, or by another clock."""
+    interval = base_interval(rhythm, now=now)
+    if failures:
+        return now + max(interval, LONGEST_BACKOFF) * 1.1
+    longest = rhythm.longest if rhythm.cron is None and rhythm.every is None else interval
+    return now + longest + rhythm.jitter
 
 
 def adapted(rhythm: Rhythm, history: Sequence[datetime], *, now: datetime) -> timedelta:
@@ -129,7 +134,18 @@ def next_by_cron(cron: str, zone: str, *, after: datetime) -> datetime:
 
 @cache
 def _trigger(cron: str, zone: str) -> CronTrigger:
-    return CronTrigger.from_crontab(cron, timezone=ZoneInfo(zone))
+    *fields, days = cron.split()
+    days = ",".join(_NUMBERED_DAYS.sub(_named_days, part) for part in days.split(","))
+    return CronTrigger.from_crontab(" ".join([*fields, days]), timezone=ZoneInfo(zone))
+
+
+def _named_days(numbers: re.Match[str]) -> str:
+    """Weekdays by name, since APScheduler counts them from Monday and cron from Sunday."""
+    first, last, step = (int(number) if number else None for number in numbers.groups())
+    assert first is not None
+    if last is None:
+        last = first if step is None else 6
+    return ",".join(_WEEKDAYS[day % 7] for day in range(first, last + 1, step or 1))
 
 
 def _cut(instant: datetime) -> datetime:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
+_PATIENCE_SECONDS = 0.5
+"""A manager that takes no word for so long gets none."""
+
 
 class Manager:
     """The service manager that started us, if there is one."""
@@ -14,7 +17,7 @@ class Manager:
         self._address = environ.get("NOTIFY_SOCKET", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
-        self.watchdog = timedelta(microseconds=int(usec)) if mine and usec.isdigit() and int(usec) > 0 else None
+        self.watchdog = timedelta(microseconds=int(usec)) if mine and usec.isdecimal() and int(usec) > 0 else None
         """Within this time it must hear from us; None if it does not ask."""
 
     def ready(self) -> None:
@@ -39,6 +42,7 @@ class Manager:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as wire:
+                wire.settimeout(_PATIENCE_SECONDS)
                 wire.connect(address)
                 wire.sendall(message.encode())
         except OSError:

@@ -170,7 +170,8 @@ def test_a_store_that_is_none_is_named(config: Path, tmp_path: Path) -> None:
     result = run("build")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"feedbridge: {tmp_path}/s.db: is damaged; put a backup in its place, or move it away and build again\n"
+        f"feedbridge: {tmp_path}/s.db: is damaged; put a backup in its place,"
+        ' or let "--rebuild" put it aside and read the archives anew\n'
     )
     assert not (tmp_path / "public").exists()
 

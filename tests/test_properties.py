@@ -202,9 +202,6 @@ def check_content(content: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", content)
     root = LexborHTMLParser(content).body
     assert root is not None
-    # A figure of several pictures shows all of them before its captions, so what parted them there is elsewhere.
-    figures = (figure.css("img") for figure in root.css("figure"))
-    in_galleries = {picture.mem_id for pictures in figures if len(pictures) > 1 for picture in pictures}
     last = None
     for node in root.traverse(include_text=True):
         if node.tag == "-text":
@@ -212,7 +209,7 @@ def check_content(content: str) -> None:
         elif node.tag in ("hr", "video", "audio"):
             last = None
         elif node.tag == "img":
-            assert node.attributes["src"] != last or node.mem_id in in_galleries
+            assert node.attributes["src"] != last
             last = node.attributes["src"]
         for name, value in node.attributes.items():
             check_attribute(node.tag or "", name, value or "")

@@ -6,19 +6,19 @@ was written: it has the last word on what is safe.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import nh3
 
 from feedbridge.articles.edges import drop_advert, drop_null, drop_phrases, drop_title, take_lead
 from feedbridge.articles.figures import find_pictures, lone_picture
-from feedbridge.articles.images import same_picture
+from feedbridge.articles.images import Likeness, likeness
 from feedbridge.articles.lead import Lead
 from feedbridge.articles.markup import tame
 from feedbridge.articles.structure import shape
 from feedbridge.articles.text import clean, words
-from feedbridge.articles.tree import BLOCKS, Element, Node, elements, read_tree, serialise, visible_text
+from feedbridge.articles.tree import BLOCKS, Element, Node, elements, is_blank, read_tree, serialise, visible_text
 from feedbridge.errors import UnusableItem
 from feedbridge.model import Image
 
@@ -108,6 +108,7 @@ class Body:
         lead: What the head block said, if there was one.
         lead_image: The first picture that has an address of its own.
         text: The visible text, a line for each block, whitespace folded.
+        prose: The same without the captions of figures, where that leaves anything.
         links: The addresses of its links, in order.
     """
 
@@ -116,6 +117,7 @@ class Body:
     lead: Lead | None
     lead_image: Image | None
     text: str
+    prose: str
     links: tuple[str, ...]
 
 
@@ -134,16 +136,18 @@ def clean_body(html: str, rules: BodyRules) -> Body:
     blocks = shape(root, base=rules.base)
     drop_advert(blocks)
     drop_title(blocks, rules.title)
-    blocks = _without_doubled_figures(drop_phrases(blocks, rules.remove_text))
+    blocks = _each_picture_once(drop_phrases(blocks, rules.remove_text))
     if rules.lead_block:
         _frame_lead_picture(blocks)
     images = _number(blocks)
+    text = visible_text(blocks)
     return Body(
         content=_gate(blocks, len(images)),
         images=images,
         lead=lead,
         lead_image=next((image for image in images if not image.origin.startswith("data:")), None),
-        text=visible_text(blocks),
+        text=text,
+        prose=visible_text([block for block in blocks if isinstance(block, str) or block.tag != "figure"]) or text,
         links=tuple(
             href for element in elements(blocks) if element.tag == "a" and (href := element.attributes.get("href"))
         ),
@@ -156,25 +160,43 @@ def _frame_lead_picture(blocks: list[Node]) -> None:
         first.tag = "figure"
 
 
-def _without_doubled_figures(blocks: list[Node]) -> list[Node]:
-    """Of two figures on end that show the same picture keep the first that has a caption."""
-    kept: list[Node] = []
-    for block in blocks:
-        image = _only_image(block)
-        before = _only_image(kept[-1]) if kept else None
-        if image is not None and before is not None and same_picture(before, image):
-            if before.caption is None and image.caption is not None:
-                kept[-1] = block
-            continue
-        kept.append(block)
-    return kept
+def _each_picture_once(blocks: list[Node]) -> list[Node]:
+    """Leave out a picture that the article shows already; of several, the first that has a caption stays.
+
+    One whose caption says something else stays too: no words are lost.
+    """
+    kept: dict[Likeness, Element] = {}
+    for element in elements(blocks):
+        if element.image is not None:
+            first = kept.setdefault(likeness(element.image.origin), element)
+            if first.image is not None and first.image.caption is None and element.image.caption is not None:
+                kept[likeness(element.image.origin)] = element
+    return _without_repeats(blocks, kept)
 
 
-def _only_image(block: Node) -> Image | None:
-    if isinstance(block, str) or block.tag != "figure":
-        return None
-    images = [element.image for element in elements(block.children) if element.image is not None]
-    return images[0] if len(images) == 1 else None
+def _without_repeats(nodes: Sequence[Node], kept: Mapping[Likeness, Element]) -> list[Node]:
+    left: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Element):
+            if node.image is not None and _is_repeat(node.image, kept[likeness(node.image.origin)], node):
+                continue
+            before = len(node.children)
+            node.children = _without_repeats(node.children, kept)
+            if len(node.children) < before and _shows_nothing(node):
+                continue
+        left.append(node)
+    return left
+
+
+def _is_repeat(image: Image, kept: Element, here: Element) -> bool:
+    return kept is not here and kept.image is not None and image.caption in (None, kept.image.caption)
+
+
+def _shows_nothing(element: Element) -> bool:
+    """Whether nothing is left of an element that held a picture; a figure's caption belongs to its picture."""
+    return all(
+        is_blank(child) or (isinstance(child, Element) and child.tag == "figcaption") for child in element.children
+    )
 
 
 def _number(blocks: Sequence[Node]) -> tuple[Image, ...]:

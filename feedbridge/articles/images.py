@@ -68,9 +68,12 @@ def read_image(attributes: Attributes, *, base: str | None, hosts: frozenset[str
     )
 
 
+Likeness = tuple[str, str, tuple[str, ...]]
+
+
 def same_picture(a: Image, b: Image) -> bool:
     """Tell whether two pictures are one in other sizes: a `<noscript>` twin, a lead that is repeated in the text."""
-    return a.origin == b.origin or _likeness(a.origin) == _likeness(b.origin)
+    return a.origin == b.origin or likeness(a.origin) == likeness(b.origin)
 
 
 def _find(address: str, base: str | None, hosts: frozenset[str]) -> Unwrapped | None:
@@ -256,7 +259,7 @@ _SIZE_PARAMETERS = frozenset(
 ) | {"is-pending-load"}
 
 
-def _likeness(address: str) -> tuple[str, str, tuple[str, ...]]:
+def likeness(address: str) -> Likeness:
     """What stays the same of an address when only the size of its picture changes."""
     if _is_inline(address):
         return (address, "", ())

@@ -93,7 +93,7 @@ def normalise(item: RawItem, identity: Identity, rules: Rules, *, first_seen: da
             image_hosts=frozenset(rules.image_proxy_hosts),
         ),
     )
-    title = title or text.first_sentence(body.text) or (_name_of(item) if body.content else "")
+    title = title or text.first_sentence(body.prose) or (_name_of(item) if body.content else "")
     if not title:
         raise UnusableItem("holds no article: neither title nor text")
     dates = judge(tuple(_witnesses(item, link, body)), zone=ZoneInfo(rules.timezone), first_seen=first_seen)
@@ -107,7 +107,7 @@ def normalise(item: RawItem, identity: Identity, rules: Rules, *, first_seen: da
         authors=_authors(item, body),
         categories=_categories(item),
         summary=_one_line(item.summary) or None,
-        excerpt=text.excerpt(body.text),
+        excerpt=text.excerpt(body.prose),
         content=body.content,
         images=body.images,
         lead_image=body.lead_image,

@@ -11,6 +11,7 @@ PAUSE = timedelta(seconds=5)
 """Before the second try; twice as long before each further one."""
 
 _TIMEOUT_SECONDS = 10.0
+"""For one try, from the connection to the answer's headers."""
 
 
 async def ping(hub: str, topics: Sequence[str], *, pause: timedelta = PAUSE) -> str | None:
@@ -37,7 +38,12 @@ async def ping(hub: str, topics: Sequence[str], *, pause: timedelta = PAUSE) -> 
 
 async def _post(client: httpx.AsyncClient, hub: str, topics: Sequence[str]) -> str | None:
     try:
-        async with client.stream("POST", hub, data={"hub.mode": "publish", "hub.url": list(topics)}) as answer:
+        async with (
+            asyncio.timeout(_TIMEOUT_SECONDS),
+            client.stream("POST", hub, data={"hub.mode": "publish", "hub.url": list(topics)}) as answer,
+        ):
             return None if answer.is_success else f"answered {answer.status_code}"
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return str(error) or type(error).__name__
+    except TimeoutError:
+        return f"no answer within {_TIMEOUT_SECONDS:g} s"

@@ -12,17 +12,28 @@ from feedbridge.store.times import from_ms, to_ms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A source that is due, and ours to refresh.
+class Planned:
+    """A source on the schedule.
 
     Attributes:
-        due: When it was due.
+        due: When it is due.
         failures: How often it has failed on end.
     """
 
     name: str
     due: datetime
     failures: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim(Planned):
+    """A source that is due, and ours to refresh.
+
+    Attributes:
+        taken: When it was claimed, on the clock that `due` is told by.
+    """
+
+    taken: datetime
 
 
 def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> None:
@@ -55,7 +66,7 @@ def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit:
         .values(claimed_at=to_ms(now))
         .returning(sources.c.name, sources.c.next_poll_at, sources.c.failures)
     )
-    found = [Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures) for row in claimed]
+    found = [Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures, taken=now) for row in claimed]
     return sorted(found, key=lambda one: (one.due, one.name))
 
 
@@ -66,6 +77,12 @@ def settle(connection: Connection, name: str, *, next_poll_at: datetime, failure
         .where(sources.c.name == name)
         .values(claimed_at=None, next_poll_at=to_ms(next_poll_at), failures=failures)
     )
+
+
+def moved(connection: Connection, claim: Claim) -> timedelta:
+    """By how much the schedule was shifted since a source was claimed."""
+    due = connection.scalar(select(sources.c.next_poll_at).where(sources.c.name == claim.name))
+    return from_ms(due) - claim.due if due is not None else timedelta()
 
 
 def hasten(connection: Connection, name: str, *, now: datetime) -> None:
@@ -83,12 +100,17 @@ def shift(connection: Connection, by: timedelta) -> None:
     connection.execute(update(sources).values(next_poll_at=sources.c.next_poll_at + milliseconds))
 
 
-def schedule(connection: Connection, names: Sequence[str]) -> dict[str, datetime]:
-    """When these sources are due next, by name."""
-    query = select(sources.c.name, sources.c.next_poll_at).where(
-        sources.c.name.in_(names), sources.c.next_poll_at.is_not(None)
+def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
+    """When those of these sources are due that nobody is at work on, the longest due first."""
+    query = (
+        select(sources.c.name, sources.c.next_poll_at, sources.c.failures)
+        .where(sources.c.name.in_(names), sources.c.next_poll_at.is_not(None), sources.c.claimed_at.is_(None))
+        .order_by(sources.c.next_poll_at, sources.c.id)
     )
-    return {row.name: from_ms(row.next_poll_at) for row in connection.execute(query)}
+    return [
+        Planned(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures)
+        for row in connection.execute(query)
+    ]
 
 
 def set_due(connection: Connection, name: str, *, at: datetime) -> None:

@@ -88,8 +88,10 @@ class Store:
     def back_up(self, target: Path) -> None:
         """Copy the store as it is now, whole or not at all, whoever is writing to it."""
         with _in_words(target):
+            if target.exists() and target.samefile(self.path):
+                raise StoreError(f"{target}: is the store itself; name another file for the backup")
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy_database(self.path, target)
+        _copy_database(self.path, target)
 
     def tidy(self) -> None:
         """Let the log beside the database shrink, and the planner look at what has grown."""
@@ -157,8 +159,7 @@ class Store:
     def _copy(self, revision: str) -> None:
         """Keep a copy of an older store beside it before it is migrated."""
         target = self.path.with_name(f"{self.path.name}.before-{REVISIONS[-1]}-from-{revision}")
-        with _in_words(target):
-            _copy_database(self.path, target)
+        _copy_database(self.path, target)
 
     def _migrate(self) -> None:
         from alembic import command
@@ -173,24 +174,29 @@ class Store:
 
 
 def _is_sound(path: Path) -> bool:
+    """Whether nothing shows that a database is damaged; one that cannot be opened now may well be sound."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             answer = database.execute("PRAGMA integrity_check(1)").fetchone()
             return bool(answer == ("ok",))
     except sqlite3.DatabaseError as error:
-        return "locked" in str(error)
+        return error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """Copy a database that may be in use, whole or not at all."""
+    """Copy a database that may be in use, whole or not at all.
+
+    Raises:
+        StoreError: The one cannot be read, or the other cannot be written.
+    """
     beside = target.with_name(target.name + ".tmp")
-    beside.unlink(missing_ok=True)
-    with (
-        contextlib.closing(sqlite3.connect(source)) as old,
-        contextlib.closing(sqlite3.connect(beside)) as new,
-    ):
-        old.backup(new)
-    beside.replace(target)
+    with _in_words(source), contextlib.closing(sqlite3.connect(source)) as old:
+        old.execute("SELECT count(*) FROM sqlite_master")
+        with _in_words(target):
+            beside.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(beside)) as new:
+                old.backup(new)
+            beside.replace(target)
 
 
 def _lock(store: Path) -> IO[bytes]:

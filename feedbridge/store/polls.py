@@ -103,12 +103,12 @@ def begin(connection: Connection, source_id: int, *, shape: str) -> None:
 
 
 def record_success(connection: Connection, source_id: int, poll: Poll, *, shape: str) -> None:
-    """Note that a refresh went well."""
+    """Note that a refresh went well, and so fails no more."""
     began = to_ms(poll.started_at)
     connection.execute(
         update(sources)
         .where(sources.c.id == source_id)
-        .values(shape=shape, succeeded_at=began, completed_at=func.coalesce(sources.c.completed_at, began))
+        .values(shape=shape, succeeded_at=began, completed_at=func.coalesce(sources.c.completed_at, began), failures=0)
     )
     record(connection, source_id, poll)
 

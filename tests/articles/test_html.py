@@ -105,6 +105,7 @@ def test_body_tells_what_it_holds() -> None:
         lead=None,
         lead_image=picture,
         text="a b\nYouTube",
+        prose="a b\nYouTube",
         links=("https://site.example/b", "https://youtu.be/d"),
     )
 
@@ -147,7 +148,9 @@ def test_same_figure_twice_on_end_is_one() -> None:
 )
 def test_nothing_is_made_of_what_is_not_text(html: str) -> None:
     """Scripts, looks, hidden parts, comments, controls and addresses that we alone may write."""
-    assert clean_body(html, RULES) == Body(content="", images=(), lead=None, lead_image=None, text="", links=())
+    assert clean_body(html, RULES) == Body(
+        content="", images=(), lead=None, lead_image=None, text="", prose="", links=()
+    )
 
 
 def check_is_safe(body: Body) -> None:
@@ -280,3 +283,37 @@ def test_hostile_document_is_soon_done_with(name: str) -> None:
     with suppress(UnusableItem):
         assert len(clean_body(HOSTILE[name], RULES).images) <= MAX_IMAGES
     assert time.process_time() - started < 5
+
+
+def test_prose_is_the_text_without_captions() -> None:
+    """What a summary is made of; where there are only captions, they are it."""
+    figure = "<figure><img src='https://a.example/x.jpg'><figcaption>c</figcaption></figure>"
+    both = clean_body(figure + "<p>t</p>", RULES)
+    assert (both.text, both.prose) == ("c\nt", "t")
+    assert clean_body(figure, RULES).prose == "c"
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<p>a<img src='/x.jpg'></p><p>b<img src='/x.jpg'>c</p>", '<p>a<img src="image:0"></p><p>bc</p>'),
+        (
+            "<p>a</p><img src='/x.jpg'><p>b</p><a href='/l'><img src='/x.jpg'></a>",
+            '<p>a</p><p><img src="image:0"></p><p>b</p>',
+        ),
+        (
+            "<img src='/x.jpg'><p>b</p><figure><img src='/x.jpg'><figcaption>c</figcaption></figure>",
+            '<p>b</p><figure><img src="image:0"><figcaption>c</figcaption></figure>',
+        ),
+        (
+            "<figure><img src='/x.jpg'><figcaption>c</figcaption></figure><p>b</p>"
+            "<figure><img src='/x.jpg'><figcaption>d</figcaption></figure>",
+            '<figure><img src="image:0"><figcaption>c</figcaption></figure><p>b</p>'
+            '<figure><img src="image:1"><figcaption>d</figcaption></figure>',
+        ),
+    ],
+    ids=["in the text", "linked", "the captioned one stays", "other words stay"],
+)
+def test_each_picture_is_shown_once(html: str, expected: str) -> None:
+    """However far apart an article repeats it."""
+    assert clean_body(html, RULES).content == expected
