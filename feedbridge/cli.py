@@ -84,7 +84,7 @@ def build(
     rebuild: Rebuild = False,
     as_json: AsJson = False,
 ) -> None:
-    """Refresh every source once and write the feeds that changed."""
+    """Refresh every source once, and write what changed."""
     with _errors():
         from feedbridge import reports
 
@@ -96,7 +96,7 @@ def build(
 
 @app.command()
 def run(config: Config = None, rebuild: Rebuild = False) -> None:
-    """Keep the feeds fresh and serve them, until told to stop: the daemon."""
+    """Run the daemon: keep the feeds fresh, and serve them."""
     with _errors():
         from feedbridge import daemon, logs
 
@@ -141,7 +141,7 @@ def explain(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what made an article: its dates with their witnesses, its pictures, its feeds."""
+    """Show what made an article: dates, pictures, feeds."""
     with _errors():
         from feedbridge import inspection, reports
 
@@ -172,7 +172,7 @@ def remove(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take an article down for good: out of every feed, and it does not come back."""
+    """Take an article down for good."""
     with _errors():
         from feedbridge import pipeline, reports
 
@@ -189,7 +189,7 @@ def renormalise(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every article anew by the rules of this version; ids stay, and readers are not told of a change."""
+    """Read every article anew by this version's rules; ids stay."""
     with _errors():
         from feedbridge import reports
 
@@ -212,7 +212,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; a file there is replaced.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; an older copy there is replaced.")],
     config: Config = None,
 ) -> None:
     """Copy the store, whether or not a daemon is writing to it."""

@@ -26,6 +26,7 @@ from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
+from feedbridge.refresh import Tally
 from feedbridge.server.app import make_app
 from feedbridge.server.serving import Server
 from feedbridge.server.shelf import Shelf
@@ -48,13 +49,14 @@ PUBLISH_AGAIN = timedelta(minutes=10)
 LONGEST_PAUSE_SECONDS = 60.0
 """What could not be published is tried again after two seconds, then twice as late each time, up to this."""
 
-BROKEN_OFF_PAUSE = timedelta(seconds=60)
+BROKEN_OFF_PAUSE = timedelta(seconds=10)
 """A source whose refresh broke off, for the store could not be written, is tried again after this."""
 
 HOUSEKEEPING = timedelta(hours=1)
 _STALLED_SECONDS = 60.0
 _POOLS = ("poll", "publish", "schedule")
 _SHORTEST_AGE, _INDEX_AGE, _LONGEST_AGE = 30, 300, 3600
+_NAMED_FILES = 20
 
 
 def run(path: Path, environ: Mapping[str, str], *, rebuild: bool = False) -> int:
@@ -142,6 +144,7 @@ class _Pulse:
     dispatched: float
     dispatch_error: str | None = None
     publish_errors: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 class _Daemon:
@@ -161,8 +164,9 @@ class _Daemon:
         self._pulse = _Pulse(dispatched=time.monotonic())
         self._running: set[asyncio.Task[None]] = set()
         self._watches: list[asyncio.Task[None]] = []
-        self._noticed_since: set[str] = set()
+        self._noticed: set[str] = set()
         self._to_give_back: list[Claim] = []
+        self._left_out: dict[str, set[tuple[str, str]]] = {}
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -206,6 +210,9 @@ class _Daemon:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_SECONDS / 2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS / 4), self._dispatching:
+                pass  # the one that is under way has ended, and no other begins
         await server.stop(STOP_SECONDS / 4)
         for pool in (self._polling, self._publishing, self._scheduling):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -227,10 +234,10 @@ class _Daemon:
 
     async def _dispatch(self) -> None:
         """Claim what is due and set to work on it, as far as hands are free; a failure is said once, not each time."""
-        if self._asked_to_stop.is_set():
-            return
-        error = None
         async with self._dispatching:
+            if self._asked_to_stop.is_set():
+                return
+            error = None
             try:
                 await self._take_due(_now())
             except FeedbridgeError as failure:
@@ -248,6 +255,8 @@ class _Daemon:
         if set_by:
             self._log.warning("the clock was set; the schedule moves with it", seconds=set_by.total_seconds())
         await self._in_thread(self._scheduling, self._give_back)
+        for name in sorted(self._noticed):
+            await self._in_thread(self._scheduling, partial(self._schedule.hasten, name, now=now))
         free = POLLS_AT_ONCE - sum(task.get_name() == "poll" for task in self._running)
         if free > 0:
             for claim in await self._in_thread(self._scheduling, partial(self._schedule.take, now=now, limit=free)):
@@ -265,7 +274,7 @@ class _Daemon:
             del self._to_give_back[0]
 
     async def _poll(self, claim: Claim) -> None:
-        self._noticed_since.discard(claim.name)
+        self._noticed.discard(claim.name)
         began, now = time.monotonic(), _now()
         self._metrics.late((now - claim.due).total_seconds())
         work = partial(self._schedule.poll, claim, now=now, stop=self._asked_to_stop)
@@ -279,8 +288,8 @@ class _Daemon:
             self._to_give_back.append(claim)
             raise
         self._tell(done, seconds=time.monotonic() - began)
-        if claim.name in self._noticed_since:
-            await self._hasten(claim.name)
+        if claim.name in self._noticed:
+            await self._dispatch()
 
     def _tell(self, done: Polled, *, seconds: float) -> None:
         tally = done.tally
@@ -294,12 +303,26 @@ class _Daemon:
         self._metrics.articles(tally.source, new=tally.new, changed=tally.changed)
         words: dict[str, object] = {"source": tally.source, "new": tally.new, "changed": tally.changed}
         if tally.error:
-            words |= {"error": tally.error, "failures": done.failures, "next": str(done.next_poll_at)}
+            words |= {"error": tally.error, "failures": done.failures}
+            words |= {"next": f"{done.next_poll_at:%Y-%m-%dT%H:%M:%SZ}"} if done.next_poll_at else {}
             words |= {"ailing": True} if done.failures >= schedule.AILING_AFTER else {}
+        elif done.claim.failures:
+            self._log.info("source recovered", source=tally.source, failures=done.claim.failures)
         if outcome != "unchanged":
             say(f"refresh {outcome}", **words, seconds=round(seconds, 3))
+        self._tell_left_out(tally)
         if tally.read or (tally.error is None and tally.new):
             self._due_to_publish.set()
+
+    def _tell_left_out(self, tally: Tally) -> None:
+        """Name files that cannot be used, each once; of many, the first few."""
+        before = self._left_out.get(tally.source, set())
+        self._left_out[tally.source] = set(tally.unusable)
+        fresh = [(path, reason) for path, reason in tally.unusable if (path, reason) not in before]
+        for path, reason in fresh[:_NAMED_FILES]:
+            self._log.warning("file left out", source=tally.source, path=path, reason=reason)
+        if len(fresh) > _NAMED_FILES:
+            self._log.warning("files left out", source=tally.source, more=len(fresh) - _NAMED_FILES)
 
     async def _publisher(self) -> None:
         """Write what is due whenever something changed, and again after a pause as long as something failed."""
@@ -320,7 +343,10 @@ class _Daemon:
         for line in dict.fromkeys(report.errors):
             if line not in self._pulse.publish_errors:
                 self._log.error("publishing failed", error=line)
-        self._pulse.publish_errors = tuple(report.errors)
+        for line in report.held:
+            if line not in self._pulse.held:
+                self._log.warning("held back", reason=line)
+        self._pulse.publish_errors, self._pulse.held = tuple(report.errors), tuple(report.held)
         if report.written:
             self._log.info("published", files=len(report.written))
             self._start(partial(self._ping, report), "ping")
@@ -337,8 +363,10 @@ class _Daemon:
         except FeedbridgeError as error:
             report.errors.append(str(error))
         except Exception as error:  # noqa: BLE001  (what nobody thought of must not end all publishing)
-            self._log.error("publishing broke off", exc_info=error)
-            report.errors.append(f"{type(error).__name__}: {error}")
+            line = f"{type(error).__name__}: {error}"
+            report.errors.append(line)
+            if line not in self._pulse.publish_errors:
+                self._log.error("publishing broke off", exc_info=error)
         return report
 
     async def _ping(self, report: publishing.Report) -> None:
@@ -385,22 +413,16 @@ class _Daemon:
         folders: dict[Path, list[str]] = {}
         for source in self._settings.source:
             folders.setdefault(source.path, []).append(source.name)
+        self._noticed &= {source.name for source in self._settings.source}
         self._watches = [
             asyncio.create_task(watching.watch_folder(folder, partial(self._notice, names)))
             for folder, names in folders.items()
         ]
 
     def _notice(self, names: Sequence[str]) -> None:
-        """Something happened in the folder of these sources."""
-        for name in names:
-            self._noticed_since.add(name)
-            self._start(partial(self._hasten, name), "hasten")
-
-    async def _hasten(self, name: str) -> None:
-        """Refresh a source now; one that is at work already is refreshed once more when it is done."""
-        with contextlib.suppress(FeedbridgeError):  # the schedule looks after it, and _dispatch says what is wrong
-            await self._in_thread(self._scheduling, partial(self._schedule.hasten, name, now=_now()))
-        await self._dispatch()
+        """Something happened in the folder of these sources: refresh them now, or once more if they are at work."""
+        self._noticed.update(names)
+        self._start(self._dispatch, "dispatch")
 
     def _check_store(self) -> str | None:
         try:

@@ -72,6 +72,7 @@ class FeedStatus:
     """How a feed stands; `newest` is when its newest entry was published."""
 
     name: str
+    title: str
     entries: int
     newest: datetime | None
     address: str
@@ -178,7 +179,7 @@ def _source_status(connection: Connection, name: str, *, now: datetime) -> Sourc
     return SourceStatus(
         summary=summary,
         ailing=summary.failures >= schedule.AILING_AFTER,
-        silent=schedule.is_silent(summary.history, now=now),
+        silent=summary.grown and schedule.is_silent(summary.history, now=now),
     )
 
 
@@ -188,7 +189,8 @@ def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedS
         for feed in feeds.feeds_of(connection, table.name):
             entries, newest = counts.get(feed.row, (0, None))
             address = settings.site.base_url + publishing.subscription_path(feed.name, table.formats[0])
-            yield FeedStatus(name=feed.name, entries=entries, newest=newest, address=address)
+            title = publishing.feed_title(settings, table, feed)
+            yield FeedStatus(name=feed.name, title=title, entries=entries, newest=newest, address=address)
 
 
 def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:

@@ -96,7 +96,10 @@ def remove(settings: Settings, name: str, *, now: datetime) -> Removal:
     report = publishing.Report()
     with Store(settings.site.store_path, write=True) as store:
         with store.transaction() as connection:
-            found = {row: one for row, one in articles.search(connection, spellings(name)).items() if not one.removed}
+            known = articles.search(connection, spellings(name))
+            found = {row: one for row, one in known.items() if not one.removed}
+            if known and not found:
+                raise SourceError(f"{name}: was taken down already, and stays away")
             if not found:
                 raise SourceError(f"{name}: no article is known by this link or id; its whole link is needed")
             for row in found:

@@ -25,6 +25,7 @@ RENDERING_VERSION = 1
 """Counts up when documents would be written otherwise; all are then written again."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 DOCUMENT_OVERHEAD = 4096
 """Bytes set aside for what stands around a document's entries."""
@@ -88,14 +89,14 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
     with store.transaction() as connection:
         rows.forget_families(connection, but=[table.name for table in settings.feed])
         outputs = rows.written(connection)
-    known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
-    press = _Press(store, settings, folder, known, report)
+    press = _Press(store, settings, folder, outputs, report)
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
     for table in tables:
         with store.transaction() as connection:
             _Intake(connection, settings, table, now=now).run()
-    _retain(store, tables, now=now)
+    if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
+        _retain(store, tables, now=now)
     for table in tables:
         expected |= press.print_family(table)
     expected |= press.print_indexes() if len(tables) == len(settings.feed) else INDEXES
@@ -140,7 +141,7 @@ def _retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None
             dropped: set[int] = set()
             for feed in rows.feeds_of(connection, table.name):
                 if isinstance(table.keep, timedelta):
-                    over = rows.older_than(connection, feed, now - table.keep)
+                    over = rows.older_than(connection, feed, now - min(table.keep, now - _BEGINNING))
                 else:
                     over = rows.beyond(connection, feed, table.keep)
                 rows.drop_entries(connection, [(feed.row, article) for article in over])
@@ -270,12 +271,13 @@ class _Press:
     """Writes documents."""
 
     def __init__(
-        self, store: Store, settings: Settings, folder: OutputFolder, known: dict[str, Output], report: Report
+        self, store: Store, settings: Settings, folder: OutputFolder, outputs: Mapping[str, Output], report: Report
     ) -> None:
         self._store = store
         self._settings = settings
         self._folder = folder
-        self._known = known
+        self._ours = frozenset(outputs)
+        self._known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
         self._report = report
         self._indexed: list[html.IndexFeed] = []
         self._listed: list[opml.OpmlFeed] = []
@@ -298,6 +300,9 @@ class _Press:
         site = self._settings.site
         self.put("feeds.opml", opml.opml(site.title, self._listed, self._newest or EPOCH), rendering.OPML)
         page = html.index(site.title, site.language, self._indexed, opml_href="feeds.opml")
+        if "index.html" not in self._ours and self._folder.is_foreign("index.html", mark=html.MARK):
+            self._report.held.append("index.html: stays as it stands, for feedbridge did not write it")
+            return INDEXES - {"index.html"}
         self.put("index.html", page, rendering.HTML)
         return INDEXES
 
@@ -474,9 +479,10 @@ class _Layout:
                 archive=number != SUBSCRIPTION,
                 updated=max((entry.updated for entry in entries), default=self._feed.created_at),
                 author=Person(name=self._table.author or self._site.author or self._site.title),
-                language=self._table.language or self._site.language,
+                language=self._table.language or self._site.language or self._common_language(),
                 rights=self._table.rights,
                 icon=self._table.icon,
+                hub=self._site.hub,
                 entries=entries,
             )
             done.append(self._press.print_document(path, feed, form))
@@ -487,6 +493,11 @@ class _Layout:
 
     def _entry(self, kept: Kept) -> Entry:
         return assemble.entry(kept.article, self._faces[kept.article.source], merged=len(self._sources) > 1)
+
+    def _common_language(self) -> str | None:
+        """The language of the feed's sources, if they have one in common."""
+        spoken = {source.language for source in self._sources}
+        return spoken.pop() if len(spoken) == 1 else None
 
     def _address(self, number: int, form: str) -> str:
         return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
@@ -521,7 +532,7 @@ def feed_title(settings: Settings, table: FeedTable, feed: FeedRow) -> str:
     """What readers see as the feed's name."""
     title = table.title or settings.site.title
     if feed.value is None:
-        return title
+        return title if table.title or len(settings.feed) == 1 else f"{title} · {table.name}"
     names = {source.name: source.title or source.name for source in settings.source} if table.by == "source" else {}
     return f"{title} · {names.get(feed.value, feed.value)}"
 
@@ -574,12 +585,12 @@ def _is_raised(old: str, new: str) -> bool:
 
 def _look(settings: Settings, table: FeedTable) -> str:
     """A digest of all that shapes a feed's documents but the articles."""
-    shape = {"glob", "every", "path", "timezone", "remove", "remove_text", "folder_as", "max_file_bytes"}
+    faces = {"name", "title", "link", "language", "author", "images", "image_rule"}
     return digest(
         {
             "rendering": RENDERING_VERSION,
-            "site": settings.site.model_dump(mode="json", exclude={"output", "store"}),
+            "site": settings.site.model_dump(mode="json", exclude={"output", "store", "listen"}),
             "feed": table.model_dump(mode="json"),
-            "sources": [source.model_dump(mode="json", exclude=shape) for source in settings.sources_of(table)],
+            "sources": [source.model_dump(mode="json", include=faces) for source in settings.sources_of(table)],
         }
     )

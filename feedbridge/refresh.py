@@ -127,6 +127,7 @@ class _Refresh:
         self._state = state
         self._tally = tally
         self._known: dict[str, KnownFile] = {}
+        self._absent: set[str] = set()
         self._met: set[int] = set()
 
     def run(self, progress: Progress) -> None:
@@ -135,7 +136,8 @@ class _Refresh:
             self._known = articles.known_files(connection, self._state.row)
         self._tally.files = len(listing.files)
         self._tally.unusable += listing.refused
-        gone = self._gone(listing)
+        self._absent = self._known.keys() - listing.keys()
+        gone = self._gone()
         due = list(self._due(listing.files))
         self._hold_back_new_ids(due)
         if self._state.shape != self._shape:
@@ -147,33 +149,42 @@ class _Refresh:
             articles.mark_missing(connection, self._state.row, gone)
             polls.record_success(connection, self._state.row, _poll(self._wish, self._tally), shape=self._shape)
 
-    def _gone(self, listing: folder.Listing) -> list[str]:
+    def _gone(self) -> list[str]:
         """Files that were there last time.
 
         Raises:
             FetchError: They are more than half of all.
         """
-        present = {file.key for file in listing.files} | {path for path, _ in listing.refused}
         there = [file.key for file in self._known.values() if not file.missing]
-        gone = [key for key in there if key not in present]
+        gone = [key for key in there if key in self._absent]
         if len(gone) * 2 > len(there) and not self._wish.accept:
             raise FetchError(
                 f"{self._request.root}: {len(gone)} of {len(there)} known files are gone; is the folder mounted?"
-                f' If they were meant to go: feedbridge build --accept "{self._settings.name}"'
+                " If they were meant to go: stop the daemon, if one runs, and"
+                f' feedbridge build --accept "{self._settings.name}"'
             )
         return gone
 
     def _due(self, found: Iterable[folder.FoundFile]) -> Iterator[folder.FoundFile]:
         """The files to read: new or changed by size or time, or all of them where the rules have changed."""
         for file in found:
-            if file.size > self._request.max_bytes:
-                self._tally.unusable.append((file.key, folder.too_long(file.size, self._request.max_bytes)))
-                continue
             known = self._known.get(file.key)
+            if file.size > self._request.max_bytes:
+                self._refuse(file, known, folder.too_long(file.size, self._request.max_bytes))
+                continue
             if self._reread or known is None or known.missing or _moved(known, file):
                 yield file
             elif known.unusable:
                 self._tally.unusable.append((file.key, known.unusable))
+
+    def _refuse(self, file: folder.FoundFile, known: KnownFile | None, reason: str) -> None:
+        """Leave a file unread, and remember why; an article that it told of before stays."""
+        self._tally.unusable.append((file.key, reason))
+        if known is None or known.unusable != reason or known.missing:
+            article = known.article if known else None
+            unread = KnownFile(key=file.key, size=file.size, mtime_ns=0, article=article, unusable=reason)
+            with self._store.transaction() as connection:
+                articles.keep_files(connection, self._state.row, [unread])
 
     def _hold_back_new_ids(self, due: Sequence[folder.FoundFile]) -> None:
         """Look at identities first where most known articles are told anew.
@@ -194,7 +205,7 @@ class _Refresh:
         if moved * 2 > len(known):
             raise SourceError(
                 f"{self._request.root}: {moved} of {len(known)} known articles would get new ids, for their links have"
-                " changed; readers would see them all again. If that is meant:"
+                " changed; readers would see them all again. If that is meant: stop the daemon, if one runs, and"
                 f' feedbridge build --accept "{self._settings.name}"'
             )
 
@@ -321,6 +332,7 @@ class _Refresh:
             settled=self._is_settled(draft.current.article),
             reread=reread,
             met=draft.row in self._met or draft.row is None,
+            gone=draft.current.path in self._absent,
         )
         draft.current = merge(draft.current, fresh, circumstances)
         if draft.row is not None:

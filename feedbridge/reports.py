@@ -90,7 +90,9 @@ def status_lines(found: Status, *, shown: int) -> list[str]:
     lines.append("")
     for feed in found.feeds:
         newest = f", newest {_stamp(feed.newest)}" if feed.newest else ""
-        lines.append(f"feed {feed.name}: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}")
+        lines.append(
+            f"feed {feed.name} “{feed.title}”: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}"
+        )
     return lines
 
 
@@ -116,7 +118,13 @@ def status_values(found: Status) -> Values:
             for one in found.sources
         ],
         "feeds": [
-            {"name": feed.name, "entries": feed.entries, "newest": _stamp(feed.newest), "address": feed.address}
+            {
+                "name": feed.name,
+                "title": feed.title,
+                "entries": feed.entries,
+                "newest": _stamp(feed.newest),
+                "address": feed.address,
+            }
             for feed in found.feeds
         ],
     }
@@ -176,6 +184,8 @@ def _tally_lines(tally: Tally, shown: int) -> Iterator[str]:
         f"{name}: {_count(tally.files, 'file')}, {tally.read:,} read: {tally.new:,} new, {tally.changed:,} changed,"
         f" {tally.same:,} as before, {len(tally.unusable):,} left out"
     )
+    if not tally.files:
+        yield "  no file matches its glob"
     yield from _some((f"  left out {path}: {why}" for path, why in tally.unusable), shown)
 
 

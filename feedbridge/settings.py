@@ -11,7 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -40,6 +40,7 @@ ENVIRONMENT_PREFIX = "FEEDBRIDGE_"
 
 _DURATION = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>[smhdwy])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+_LONGEST_SECONDS = 100 * _UNIT_SECONDS["y"]
 _SIZE = re.compile(r"(?P<count>\d{1,12})\s*(?P<unit>B|KiB|MiB|GiB)?")
 _SIZE_BYTES = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _NAME_BYTES, _PATH_BYTES = 255, 4000
@@ -59,10 +60,10 @@ def _duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match or int(match["count"]) == 0:
         raise _refuse('give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"')
-    try:
-        return timedelta(seconds=int(match["count"]) * _UNIT_SECONDS[match["unit"]])
-    except OverflowError as error:
-        raise _refuse("this time is longer than any calendar") from error
+    seconds = int(match["count"]) * _UNIT_SECONDS[match["unit"]]
+    if seconds > _LONGEST_SECONDS:
+        raise _refuse("this time is longer than a hundred years; give a shorter one")
+    return timedelta(seconds=seconds)
 
 
 def _every(value: object) -> object:
@@ -83,11 +84,13 @@ def _keep(value: object) -> object:
 
 
 def _cron(value: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger
+    from feedbridge import schedule
 
     try:
-        CronTrigger.from_crontab(value)
-    except (ValueError, TypeError) as error:
+        schedule.next_by_cron(value, "UTC", after=datetime(2000, 1, 1, tzinfo=UTC))
+    except ValueError as error:
+        if "no turn" in str(error):
+            raise _refuse("names a day that never comes; mend the day or the month") from error
         raise _refuse(
             'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
         ) from error
@@ -465,6 +468,16 @@ class Settings(_Table):
                         f'feed "{feed.name}": sources names "{name}", but there is no such source;'
                         f" there is: {', '.join(known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _articles_apart(self) -> "Settings":
+        for source in self.source:
+            if source.path == self.site.output or self.site.output in source.path.parents:
+                raise _refuse(
+                    f'[[source]] "{source.name}": path lies in the folder that feeds are written to;'
+                    " name another `path`, or another `output` in [site]"
+                )
         return self
 
     def sources_of(self, feed: FeedTable) -> tuple[Source, ...]:

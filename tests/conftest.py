@@ -5,15 +5,19 @@ import os
 import random
 import re
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from feedbridge import pipeline
@@ -295,3 +299,102 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """An open, empty store."""
     with Store(tmp_path / "store.db", write=True) as opened:
         yield opened
+
+
+# Programs that keep running
+
+
+class Daemon:
+    """`run` or `serve` on a site, as a process of its own; what it logs goes to a file."""
+
+    def __init__(self, site: Site, word: str = "run", *words: str, **environment: str) -> None:
+        self.site = site
+        site.options.setdefault("listen", f"127.0.0.1:{free_port()}")
+        site.options.setdefault("base_url", f"http://{site.options['listen']}/")
+        self.url = f"http://{site.options['listen']}"
+        self.log = site.folder / f"{word}.{len(list(site.folder.glob('*.log')))}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                site.command(word, *words), stdout=log, stderr=log, env=_environment() | environment
+            )
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """Ask for a file; `if_none_match` names the header If-None-Match."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.get(self.url + path, headers=sent, timeout=10, trust_env=False)
+
+    def answers(self, path: str = "/healthz") -> bool:
+        """Whether a path is answered with 200."""
+        try:
+            return self.get(path).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self, condition: Callable[[], object], seconds: float = 20) -> float:
+        """Wait until something is so; gives the seconds that it took."""
+        began = time.monotonic()
+        while not condition():
+            assert self.process.poll() is None, f"ended by itself: {self.log.read_text()}"
+            assert time.monotonic() - began < seconds, f"not within {seconds} s: {self.log.read_text()}"
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def ready(self, path: str = "/feeds/news.json") -> "Daemon":
+        """Return when a file is served."""
+        self.wait(lambda: self.answers(path))
+        return self
+
+    def titles(self, path: str = "/feeds/news.json") -> list[str]:
+        """The titles in a feed as it is served now."""
+        return [item["title"] for item in self.get(path).json()["items"]]
+
+    def lines(self, event: str = "") -> list[dict[str, Any]]:
+        """What was logged, of one event or of all; every line must be a JSON object."""
+        lines = [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if event in line["event"]]
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another command beside it; the settings file is left as it is."""
+        command = [sys.executable, "-m", "feedbridge", words[0], "-c", str(self.site.folder / "feedbridge.toml")]
+        return subprocess.run(
+            [*command, *words[1:]], check=False, capture_output=True, text=True, timeout=60, env=_environment()
+        )
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """How each source stands."""
+        return {one["name"]: one for one in json.loads(self.ask("status", "--json").stdout)["sources"]}
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        return int(found[1]) * 1024 if found else 0
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal and wait for the end; gives the exit code and the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        return code, time.monotonic() - began
+
+
+def free_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Daemon]]:
+    """Starts daemons; those that still run at the end are killed."""
+    started: list[Daemon] = []
+
+    def begin(site: Site, *words: str, **environment: str) -> Daemon:
+        started.append(Daemon(site, *words, **environment))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.process.kill()
+        one.process.wait()

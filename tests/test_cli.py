@@ -387,7 +387,7 @@ def test_status(config: Path) -> None:
     assert lines[2:] == [
         "  left out empty.md: is empty",
         "",
-        "feed news: 1 entry, newest 2023-07-12T09:38:33Z; http://127.0.0.1:8000/feeds/news.atom",
+        "feed news “feedbridge”: 1 entry, newest 2023-07-12T09:38:33Z; http://127.0.0.1:8000/feeds/news.atom",
     ]
     found = run_json("status")
     (source,) = found["sources"]
@@ -396,6 +396,7 @@ def test_status(config: Path) -> None:
     assert found["feeds"] == [
         {
             "name": "news",
+            "title": "feedbridge",
             "entries": 1,
             "newest": "2023-07-12T09:38:33Z",
             "address": "http://127.0.0.1:8000/feeds/news.atom",
@@ -459,7 +460,7 @@ def test_init_writes_a_file_that_check_takes(tmp_path: Path) -> None:
         "config/feedbridge.toml: written; put your folder in, then: feedbridge check --config config/feedbridge.toml\n",
     )
     assert run("check").exit_code == 1
-    (tmp_path / "config" / "articles").mkdir()
+    (tmp_path / "articles").mkdir()
     assert run("check").exit_code == 0
     assert run("build").exit_code == 0
 

@@ -1,8 +1,11 @@
 """Looking without touching, on real folders and a real store."""
 
 import contextlib
+import json
 import os
-from datetime import UTC, datetime
+import random
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from feedbridge import inspection, pipeline
+from feedbridge import inspection, pipeline, reports
 from feedbridge.errors import FetchError, SourceError, StoreError
+from feedbridge.polling import Schedule
+from feedbridge.schedule import AILING_AFTER
 from feedbridge.settings import ArchiveSource, FeedTable, Settings, Site
+from feedbridge.store import polls
+from feedbridge.store.database import Store
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LINK = "https://news.example.org/a/one-20260228/1.html"
@@ -260,12 +267,14 @@ def test_status_counts_articles_and_entries(folder: Path) -> None:
     settings = settings_of(folder)
     build(settings)
     found = inspection.status(settings, now=NOW)
-    (source,) = found.sources
+    ((source, ailing, silent),) = [(one.summary, one.ailing, one.silent) for one in found.sources]
+    assert (ailing, silent) == (False, False)
     assert (source.name, source.articles, source.new_in_a_day, source.last_success) == ("example", 2, 2, NOW)
     assert source.unusable == (("empty.md", "is empty"),)
     assert found.feeds == tuple(
         inspection.FeedStatus(
             name=name,
+            title=f"feedbridge · {name}",
             entries=2,
             newest=datetime(2026, 2, 28, 9, 0, tzinfo=UTC),
             address=f"http://127.0.0.1:8000/feeds/{name}.atom",
@@ -280,7 +289,115 @@ def test_status_of_a_source_that_is_new_in_the_settings(folder: Path) -> None:
     build(settings)
     other = ArchiveSource(name="other", kind="archive", path=folder)
     found = inspection.status(settings.model_copy(update={"source": (*settings.source, other)}), now=NOW)
-    assert [(one.name, one.articles, one.last_success) for one in found.sources][1] == ("other", 0, None)
+    assert found.sources[1] == inspection.SourceStatus(
+        summary=polls.SourceSummary(name="other"), ailing=False, silent=False
+    )
+
+
+def test_status_tells_of_a_source_that_fails(folder: Path) -> None:
+    """Its last error with reason and time, when it is tried again, and from some failures on that it is ailing; its
+    articles and feeds stay."""
+    settings = settings_of(folder)
+    build(settings)
+    feeds = inspection.status(settings, now=NOW).feeds
+    folder.rename(folder.parent / "away")
+    now = NOW
+    with Store(settings.site.store_path, write=True) as store:
+        schedule = Schedule(store, settings, dice=random.Random(1))
+        schedule.start(now=now)
+        for failures in range(1, AILING_AFTER + 1):
+            (claim,) = schedule.take(now=now, limit=1)
+            failed_at, now = now, schedule.poll(claim, now=now, stop=threading.Event()).next_poll_at
+            (source,) = inspection.status(settings, now=failed_at).sources
+            assert source.ailing == (failures == AILING_AFTER)
+    summary = source.summary
+    assert (summary.failures, summary.articles, summary.last_success) == (AILING_AFTER, 2, NOW)
+    assert summary.next_poll_at == now
+    assert summary.last_error
+    assert summary.last_error.started_at == failed_at
+    assert "no such folder; mend `path`, or mount it" in (summary.last_error.error or "")
+    assert inspection.status(settings, now=now).feeds == feeds
+    assert pipeline.build(settings, now=now, progress=lambda *_: None).published.written == []
+
+
+def test_status_tells_of_a_source_that_fell_silent(folder: Path) -> None:
+    """One that brought an article each hour, and then nothing for a week."""
+    for number in range(8):
+        hour = f"{number:02}:00:00"
+        text = article(f"https://news.example.org/h/{number}.html").replace(
+            "28 Feb 2026 09:00:00", f"27 Feb 2026 {hour}"
+        )
+        save(folder / f"h{number}.md", text.replace("Sat,", "Fri,"))
+    settings = settings_of(folder)
+    build(settings)
+    assert not inspection.status(settings, now=NOW + timedelta(days=14)).sources[0].silent, "an old archive is no habit"
+    save(folder / "later.md", article("https://news.example.org/h/later.html").replace("28 Feb 2026", "27 Feb 2026"))
+    pipeline.build(settings, now=NOW + timedelta(hours=1), progress=lambda _name, _done, _of: None)
+    silences = [inspection.status(settings, now=NOW + timedelta(days=days)).sources[0].silent for days in (0, 14)]
+    assert silences == [False, True]
+
+
+def test_all_of_the_status_is_in_the_json_and_in_the_lines(folder: Path) -> None:
+    """What a person is told, a machine may read."""
+    now = NOW.replace(tzinfo=UTC)
+    failed = polls.Poll(started_at=now, finished_at=now, error="is the folder mounted?")
+    summary = polls.SourceSummary(
+        name="example",
+        articles=2000,
+        new_in_a_day=3,
+        newest=now - timedelta(hours=1),
+        old_rules=4,
+        last_success=now - timedelta(hours=2),
+        last_error=failed,
+        failures=6,
+        next_poll_at=now + timedelta(hours=3),
+        history=(now,),
+        unusable=(("bad.md", "is empty"),),
+    )
+    feed = inspection.FeedStatus(
+        name="news", title="News", entries=7, newest=now, address="http://127.0.0.1:8000/feeds/news.atom"
+    )
+    found = inspection.Status(
+        sources=(inspection.SourceStatus(summary=summary, ailing=True, silent=True),), feeds=(feed,)
+    )
+    assert json.loads(json.dumps(reports.status_values(found))) == {
+        "sources": [
+            {
+                "name": "example",
+                "articles": 2000,
+                "new_in_a_day": 3,
+                "newest": "2026-03-01T11:00:00Z",
+                "silent": True,
+                "ailing": True,
+                "failures": 6,
+                "old_rules": 4,
+                "last_success": "2026-03-01T10:00:00Z",
+                "last_error": "is the folder mounted?",
+                "last_error_at": "2026-03-01T12:00:00Z",
+                "next_poll": "2026-03-01T15:00:00Z",
+                "unusable": [{"file": "bad.md", "reason": "is empty"}],
+            }
+        ],
+        "feeds": [
+            {
+                "name": "news",
+                "title": "News",
+                "entries": 7,
+                "newest": "2026-03-01T12:00:00Z",
+                "address": "http://127.0.0.1:8000/feeds/news.atom",
+            }
+        ],
+    }
+    told = "\n".join(reports.status_lines(found, shown=10))
+    for words in (
+        "2,000 articles, 3 new in a day, newest 2026-03-01T11:00:00Z; silent for longer than is its habit",
+        "last success 2026-03-01T10:00:00Z",
+        "last error 2026-03-01T12:00:00Z: is the folder mounted?",
+        "failed 6 times on end, ailing; its last good feeds stay up",
+        "next poll 2026-03-01T15:00:00Z",
+        "left out bad.md: is empty",
+    ):
+        assert words in told
 
 
 # folders

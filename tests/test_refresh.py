@@ -195,6 +195,19 @@ def test_equal_stamps_are_decided_by_the_name(site: "Site", other_site: "Site") 
     assert [one.entry("/1.html").title for one in (site, other_site)] == ["From b.md", "From b.md"]
 
 
+@pytest.mark.parametrize("name", ["a.md", "c.md"])
+def test_renamed_file_can_still_be_edited(site: "Site", name: str) -> None:
+    """A file under a new name takes the place of the old one, so that a later edit counts, even with the old marker."""
+    site.archive.write_many(3, start=2)
+    site.archive.write(1, name="b.md")
+    site.build()
+    (site.archive.root / "b.md").rename(site.archive.root / name)
+    site.build()
+    site.archive.write(1, name=name, text="Quite another text.")
+    site.build()
+    assert site.entry("/1.html").content == "<p>Quite another text.</p>"
+
+
 @pytest.mark.parametrize(
     "variant",
     [

@@ -108,9 +108,14 @@ def test_failures_wait_twice_as_long_each_time() -> None:
 
 
 def test_a_slow_rhythm_is_not_hastened_by_failure() -> None:
-    """A source that is asked once a week is not asked sooner because it failed."""
-    wait = schedule.after_failure(Rhythm(every=timedelta(days=7)), now=NOON, failures=3, dice=random.Random(1)) - NOON
-    assert wait >= timedelta(days=6)
+    """A source that is asked once a week, or at six in the morning, is not asked sooner because it failed."""
+    for seed in range(20):
+        for failures in (1, 3, 28, 1000):
+            dice = random.Random(seed)
+            weekly = Rhythm(every=timedelta(days=7))
+            assert schedule.after_failure(weekly, now=NOON, failures=failures, dice=dice) >= NOON + timedelta(days=7)
+            daily = Rhythm(cron="0 12 * * *")
+            assert schedule.after_failure(daily, now=NOON, failures=failures, dice=dice) >= NOON + timedelta(days=1)
 
 
 def test_silence_is_measured_by_the_habit() -> None:
@@ -120,6 +125,68 @@ def test_silence_is_measured_by_the_habit() -> None:
     assert schedule.is_silent(daily, now=NOON)
     assert not schedule.is_silent(weekly, now=NOON)
     assert not schedule.is_silent(daily[:3], now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ("*", "mon tue wed thu fri sat sun"),
+        ("0", "sun"),
+        ("1", "mon"),
+        ("7", "sun"),
+        ("1-5", "mon tue wed thu fri"),
+        ("0-2", "mon tue sun"),
+        ("5-7", "fri sat sun"),
+        ("0,3,6", "wed sat sun"),
+        ("1-5/2", "mon wed fri"),
+        ("4/2", "thu sat"),
+        ("mon-wed", "mon tue wed"),
+        ("SUN", "sun"),
+        ("1,sat", "mon sat"),
+    ],
+)
+def test_weekdays_count_as_cron_counts_them(days: str, expected: str) -> None:
+    """From Sunday, which is 0 and 7; names and lists are read as well."""
+    at, found = datetime(2026, 11, 22, 23, tzinfo=UTC), []
+    while (at := schedule.next_by_cron(f"30 6 * * {days}", "UTC", after=at)) < datetime(2026, 11, 30, tzinfo=UTC):
+        found.append(at.strftime("%a").lower())
+    assert " ".join(found) == expected
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Shanghai"])
+@pytest.mark.parametrize("cron", ["30 2 * * *", "15 1 * * *", "0 6 * * *"])
+def test_a_daily_line_has_one_turn_each_day_of_the_year(cron: str, zone: str) -> None:
+    """Also on the days when the clocks are set forward or back, whatever the hour."""
+    at, days = datetime(2026, 1, 1, 12, tzinfo=UTC), []
+    for _ in range(365):
+        at = schedule.next_by_cron(cron, zone, after=at)
+        days.append(at.astimezone(ZoneInfo(zone)).date())
+    assert days == [days[0] + timedelta(days=count) for count in range(365)]
+
+
+def test_a_line_of_every_quarter_goes_on_while_clocks_are_set() -> None:
+    """An interval in a cron line stays one, in the hour that comes twice and around the one that does not come."""
+    for start in (datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)):
+        at = start
+        for _ in range(24):
+            following = schedule.next_by_cron("*/15 * * * *", "Europe/Berlin", after=at)
+            assert following - at == QUARTER
+            at = following
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "longest"),
+    [
+        (Rhythm(every=QUARTER), QUARTER),
+        (Rhythm(every=QUARTER, jitter=MINUTE), QUARTER + MINUTE),
+        (Rhythm(cron="0 13 * * *", jitter=MINUTE), timedelta(hours=1, minutes=1)),
+        (Rhythm(longest=timedelta(days=2)), timedelta(days=2)),
+    ],
+)
+def test_what_a_rhythm_can_reach(rhythm: Rhythm, longest: timedelta) -> None:
+    """A sound source is due within its interval; one that fails, within the longest back-off and its jitter."""
+    assert schedule.latest(rhythm, now=NOON, failures=0) == NOON + longest
+    assert schedule.latest(rhythm, now=NOON, failures=1) >= NOON + schedule.LONGEST_BACKOFF
 
 
 @given(
@@ -139,6 +206,6 @@ def test_the_next_time_is_always_ahead_and_within_reach(
     if failures:
         found = schedule.after_failure(rhythm, now=NOON, failures=failures, dice=dice)
     else:
-        found = schedule.after_success(rhythm, due=NOON - late, now=NOON, history=history, dice=dice)
+        found = schedule.after_success(rhythm, due=NOON - late, now=NOON, history=published, dice=dice)
     assert found + timedelta(seconds=1) > NOON
-    assert found <= schedule.latest(rhythm, now=NOON)
+    assert found <= schedule.latest(rhythm, now=NOON, failures=failures)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from feedbridge.articles.figures import lone_picture
 from feedbridge.articles.flow import trimmed
-from feedbridge.articles.images import same_picture
+from feedbridge.articles.images import Likeness, likeness
 from feedbridge.articles.tree import Element, Node, elements, is_blank, is_longer, text_of
 
 _CAPTION_CLASSES = frozenset(("wp-caption-text", "image-caption", "caption-text", "media-caption"))
@@ -48,6 +48,7 @@ def as_figure(blocks: list[Node]) -> list[Node]:
     content: list[Node] = []
     lines: list[list[Node]] = []
     images: list[Element] = []
+    seen: set[Likeness] = set()
     for block in blocks:
         assert isinstance(block, Element)
         if block.tag not in ("p", "figcaption"):
@@ -56,9 +57,11 @@ def as_figure(blocks: list[Node]) -> list[Node]:
         said: list[Node] = []
         for child in block.children:
             shown = _pictures(child)
-            if shown and not text_of([child]) and all(_is_among(images, picture) for picture in shown):
+            alike = {likeness(picture.image.origin) for picture in shown if picture.image is not None}
+            if shown and alike <= seen and not text_of([child]):
                 continue
             images.extend(shown)
+            seen |= alike
             (content if shown else said).append(child)
         said = trimmed(said)
         if said:
@@ -73,13 +76,6 @@ def as_figure(blocks: list[Node]) -> list[Node]:
     if images[0].image is not None:
         images[0].image = replace(images[0].image, caption=text_of(caption) or None)
     return [Element("figure", [*content, Element("figcaption", caption)])]
-
-
-def _is_among(images: list[Element], picture: Element) -> bool:
-    """Whether a figure shows this picture already."""
-    return any(
-        same_picture(one.image, picture.image) for one in images if one.image is not None and picture.image is not None
-    )
 
 
 def _pictures(node: Node) -> list[Element]:

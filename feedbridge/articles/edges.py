@@ -1,5 +1,6 @@
 """What stands before and after an article's text without being part of it."""
 
+import re
 from collections.abc import Sequence
 
 from feedbridge.articles.lead import Lead, read_lead
@@ -10,6 +11,7 @@ _LONGEST_LEAD = 300
 _LONGEST_ADVERT = 300
 _ADVERT_MARKS = ("获取更多RSS", "feedx.net", "feedx.xyz")
 _DEEPEST_WRAPPER = 4
+_SITE_NAME = re.compile(r" [-–—|·_] [^-–—|·_]{1,40}$")
 _HEADINGS = frozenset(("h2", "h3", "h4", "h5", "h6"))
 _LEAVES = words("p h2 h3 h4 h5 h6 li dt dd td th caption figcaption pre summary address")
 
@@ -64,12 +66,16 @@ def drop_advert(blocks: list[Node]) -> None:
 
 
 def drop_title(blocks: list[Node], title: str) -> None:
-    """Drop a heading that opens the text and says the title again; pictures may stand before it."""
-    wanted = " ".join(title.split())
+    """Drop a heading that opens the text and says the title again; pictures may stand before it.
+
+    The title may have the name of its site behind it: "Title - Site".
+    """
+    whole = " ".join(title.split())
+    wanted = {whole, _SITE_NAME.sub("", whole)}
     for place, block in enumerate(blocks):
         text = text_of((block,))
         if text:
-            if isinstance(block, Element) and block.tag in _HEADINGS and text == wanted:
+            if isinstance(block, Element) and block.tag in _HEADINGS and text in wanted:
                 del blocks[place]
             return
 

@@ -11,6 +11,9 @@ MAX_IMAGES = 2_000
 """Pictures of one article; later ones are left out."""
 
 _MAX_LOOKED_AT = 10_000
+_NEAR = 50
+"""Blank nodes that may stand between a lazy picture and the `noscript` beside it."""
+
 _WRAPPERS = words("p div span a center b strong em i font")
 _SOURCE_ATTRIBUTES = ("data-srcset", "srcset", "data-src", "src")
 
@@ -94,7 +97,8 @@ class _Finder:
 
     def _settle_noscript(self, out: list[Node], inside: list[Node]) -> None:
         """Let either the lazy picture before a `noscript` show, or the one inside."""
-        before = next((place for place in range(len(out) - 1, -1, -1) if not _is_nothing(out[place])), None)
+        near = range(len(out) - 1, max(-1, len(out) - 1 - _NEAR), -1)
+        before = next((place for place in near if not _is_nothing(out[place])), None)
         beside = lone_picture(out[before]) if before is not None else None
         pictures = [element for element in elements(inside) if element.image]
         if before is not None and beside is not None and beside.image is not None and len(pictures) == 1:

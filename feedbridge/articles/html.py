@@ -85,7 +85,7 @@ class BodyRules:
         base: The article's address; relative addresses are resolved against it.
         lead_block: The body may open with a block that holds author and date; its first picture leads it.
         title: A heading at the top that repeats it is dropped.
-        remove: CSS selectors of elements to leave out; `tree.check_selector` has accepted them.
+        remove: CSS selectors of elements to leave out; the settings have accepted them.
         remove_text: Plain phrases to leave out: as a whole block, or at the start or end of the text.
         image_hosts: Further hosts whose addresses only wrap that of a picture.
     """

@@ -98,6 +98,7 @@ _SPACER = re.compile(
     r"(?:^|[/=]|%2F)(?:"
     r"(?:blank|spacer|transparent|clear|empty|1x1|1px|placeholder|gr[ea]y-placeholder|lazy|lazyload|loading"
     r"|transparent[-_.](?:1x1|1px|pixel)|(?:blank|1x1|pixel)[-_.]transparent)\.(?:gif|png|svg)"
+    r"|(?:icon[-_]?zoom|zoom[-_]?icon)\.(?:gif|png|svg)"
     r"|(?:t|s|dot|trans|space|pixel)\.gif"
     r")(?=$|[?#&])",
     re.IGNORECASE,

@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-
-from bs4 import BeautifulSoup
-from bs4.element import NavigableString, Tag
+from typing import TYPE_CHECKING
 
 from feedbridge.articles.dates import read_date
 from feedbridge.model import Person
+
+if TYPE_CHECKING:
+    from bs4.element import Tag
 
 LONGEST_BLOCK = 2_000
 LONGEST_AUTHOR_LINE = 80
@@ -49,6 +50,8 @@ def read_lead(block_html: str) -> Lead | None:
     """
     if len(block_html) > LONGEST_BLOCK or not re.search(r"\d", block_html):
         return None
+    from bs4 import BeautifulSoup  # here, for a run that reads no article needs none of it
+
     # The <div> keeps bs4 from warning that bare text looks like the name of a file.
     block = BeautifulSoup(f"<div>{block_html}</div>", "lxml")
     if not all(tag.name in _PLAIN_TAGS for tag in block.find_all(True)):
@@ -78,8 +81,10 @@ def authors(text: str) -> tuple[Person, ...]:
     return tuple(Person(name=name) for name in dict.fromkeys(parts) if _is_name(name))
 
 
-def _lines(block: Tag) -> list[str]:
+def _lines(block: "Tag") -> list[str]:
     """The visible text, parted at <br> alone, trimmed, without empty lines."""
+    from bs4.element import NavigableString, Tag
+
     lines = [""]
     for node in block.descendants:
         if isinstance(node, Tag):

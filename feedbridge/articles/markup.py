@@ -10,6 +10,7 @@ attributes can be counted exactly, and refused.
 import re
 
 from feedbridge.articles.text import words
+from feedbridge.articles.tree import VOID
 from feedbridge.errors import UnusableItem
 
 MAX_HTML = 8 * 1024 * 1024
@@ -39,7 +40,6 @@ _TAG_START = re.compile(r"</?[A-Za-z]")
 _COMMENT_END = re.compile(r"--!?>")
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
-_VOID = words("br col embed hr img source track wbr")
 _LITTER = words(
     "html head body input link meta base param frame frameset basefont bgsound area map keygen applet plaintext"
     " slot portal"
@@ -151,11 +151,11 @@ def _past_whole(html: str, name: str, start: int, self_closed: bool, endless: se
     code = name in ("script", "style")
     if self_closed and not code:
         return start
-    end = None
     if name not in endless:
-        end = re.compile(rf"</{name}(?=[ \t\n/>])[^>]*>", re.IGNORECASE).search(html, start)
-    if end:
-        return end.end()
+        end = re.compile(rf"</{name}(?=[ \t\n/>])", re.IGNORECASE).search(html, start)
+        close = html.find(">", end.end()) if end else -1
+        if close >= 0:
+            return close + 1
     # No later one of this name has an end either: it is looked for once.
     endless.add(name)
     return len(html) if code and not self_closed else start
@@ -195,7 +195,7 @@ class _Writer:
             ended, beyond = _IMPLIED_ENDS[name]
             self.count(self._end_outermost(ended, beyond))
         self._out.append(f"<{name}{attributes}>" if attributes[-1:] not in ("=", "/") else f"<{name}{attributes} >")
-        if name in _VOID:
+        if name in VOID:
             return
         if empty or name == "object":
             # A parser treats what follows an <object> as its own; standing beside it does as well.

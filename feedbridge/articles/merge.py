@@ -18,12 +18,14 @@ class Circumstances:
         settled: The source's first refresh is complete, so that `published` stands.
         reread: The files are the same, only the rules are new: readers are not to notice more than they must.
         met: The article was met before in this refresh.
+        gone: The file that the kept body came from is no longer there.
     """
 
     now: datetime
     settled: bool
     reread: bool = False
     met: bool = False
+    gone: bool = False
 
 
 def merge(known: Normalised, fresh: Normalised, circumstances: Circumstances) -> Normalised:
@@ -32,7 +34,7 @@ def merge(known: Normalised, fresh: Normalised, circumstances: Circumstances) ->
     The newest body wins; the id and the first `published` stay.
     """
     published = _published(known.article, fresh.article, circumstances)
-    if not _wins(known, fresh):
+    if not _wins(known, fresh, gone=circumstances.gone):
         updated = max(known.article.updated, published)
         return replace(known, article=replace(known.article, published=published, updated=updated))
     article = replace(
@@ -63,17 +65,19 @@ def _still_told(known: Article) -> bool:
     return known.published in {known.first_seen, *(testimony.value for testimony in known.testimonies)}
 
 
-def _wins(known: Normalised, fresh: Normalised) -> bool:
+def _wins(known: Normalised, fresh: Normalised, *, gone: bool) -> bool:
     """Whether the new telling's body replaces the kept one.
 
     Anything is better than nothing: an emptied file does not replace what is published. Of two files, that with
     the later stamp has the newest body; the path decides between equals, so that the order of reading does not.
+    A file that is gone loses to its equal, for that may be the same under a new name.
     """
     if bool(fresh.article.content) != bool(known.article.content):
         return bool(fresh.article.content)
     if fresh.path == known.path:
         return True
-    return (fresh.stamp or _NO_STAMP, fresh.path or "") > (known.stamp or _NO_STAMP, known.path or "")
+    known_path = "" if gone else known.path or ""
+    return (fresh.stamp or _NO_STAMP, fresh.path or "") > (known.stamp or _NO_STAMP, known_path)
 
 
 def _text_changed(known: Article, fresh: Article) -> bool:

@@ -59,11 +59,6 @@ def unwrap(address: str, *, hosts: frozenset[str] = frozenset()) -> Unwrapped:
     return Unwrapped(steps[-1], tuple(_canonical(wrapper) for wrapper in steps[:-1]))
 
 
-def is_known_proxy(address: str, hosts: frozenset[str] = frozenset()) -> bool:
-    """Tell whether `unwrap` finds something inside this address."""
-    return bool(unwrap(address, hosts=hosts).chain)
-
-
 def _inside(address: str, hosts: frozenset[str]) -> str | None:
     parts = urlsplit(address)
     if _is_terminal(parts):

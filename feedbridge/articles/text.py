@@ -2,10 +2,9 @@
 
 import re
 import unicodedata
-from html import unescape
 
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_BIDI_CONTROLS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SENTENCE_END = re.compile(r"(?:[。！？!?]+|\.(?=\s|$))[」』”’）)\"]*")
 _WORD = re.compile(r"[^\W_]")
 _LONGEST_WORD = 40
@@ -41,12 +40,7 @@ def one_line(text: str) -> str:
 
     An unbalanced direction control in a title would turn around what a reader shows after it.
     """
-    return " ".join(clean(text).translate(_BIDI_CONTROLS).split())
-
-
-def decode_once(text: str) -> str:
-    """Undo HTML character references once: `&amp;lt;` becomes `&lt;`, not `<`."""
-    return clean(unescape(text)) if "&" in text else clean(text)
+    return " ".join(_BIDI_CONTROLS.sub("", clean(text)).split())
 
 
 def excerpt(text: str, limit: int = 280) -> str:

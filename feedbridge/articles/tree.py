@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from feedbridge.articles.text import clean, words
 from feedbridge.errors import UnusableItem
@@ -66,14 +66,6 @@ class Element:
 
 
 Node = Element | str
-
-
-def check_selector(selector: str) -> None:
-    """Raise ValueError if this is not a CSS selector that can be used for `remove`."""
-    try:
-        LexborHTMLParser("<p>").css(selector)
-    except SelectolaxError as error:
-        raise ValueError(f"{selector!r} is not a CSS selector") from error
 
 
 def read_tree(markup: str, remove: tuple[str, ...] = ()) -> Element:

@@ -10,7 +10,7 @@ from feedbridge.model import Article, Entry, EntryImage, EntrySource, Image, Per
 _PLACEHOLDER = re.compile(r'<img src="image:(\d+)"[^<>]*>')
 _FIGURE = re.compile(r"<figure>(?:(?!</?figure>).)*</figure>", re.DOTALL)
 _SHOWS_SOMETHING = re.compile(r"<(?:img|video|audio|table|pre)\b")
-_EMPTY_LINK = re.compile(r"<a [^<>]*>\s*</a>")
+_EMPTIED = re.compile(r"<(a|p|li|ul|ol|dd|dt|dl|figure|blockquote)\b[^<>]*>\s*</\1>")
 
 AddressOf = Callable[[Image], str | None]
 
@@ -62,15 +62,15 @@ def entry(article: Article, source: SourceFace, *, merged: bool) -> Entry:
 
 def with_pictures(content: str, images: Sequence[Image], address_of: AddressOf) -> str:
     """Replace the numbered placeholders by pictures; one without an address goes, with the figure around it."""
-
-    dropped: set[int] = set()
+    dropped = False
 
     def picture(match: re.Match[str]) -> str:
+        nonlocal dropped
         number = int(match[1])
         image = images[number] if number < len(images) else None
         address = address_of(image) if image else None
         if image is None or address is None:
-            dropped.add(number)
+            dropped = True
             return ""
         return _tag(image, address)
 
@@ -79,7 +79,9 @@ def with_pictures(content: str, images: Sequence[Image], address_of: AddressOf) 
         return left if _SHOWS_SOMETHING.search(left) or "image:" not in match[0] else ""
 
     shown = _PLACEHOLDER.sub(picture, _FIGURE.sub(figure, content))
-    return _EMPTY_LINK.sub("", shown) if dropped else shown
+    while dropped and (left := _EMPTIED.sub("", shown)) != shown:
+        shown = left
+    return shown
 
 
 def within(entries: Iterable[Entry], *, max_bytes: int, overhead: int) -> int:

@@ -44,7 +44,7 @@ _LIVE_ELEMENTS = frozenset((
     "meta", "noscript", "object", "portal", "script", "select", "style", "svg", "template", "textarea",
 ))  # fmt: skip
 _LIVE_ATTRIBUTES = frozenset(("formaction", "ping", "srcdoc"))
-_ADDRESS_ATTRIBUTES = frozenset((
+ADDRESS_ATTRIBUTES = frozenset((
     "action", "background", "cite", "data", "href", "longdesc", "poster", "src", "xlink:href",
 ))  # fmt: skip
 _LIVE_SCHEMES = frozenset(("javascript", "vbscript", "livescript", "data"))
@@ -209,7 +209,7 @@ def _depth(html: str) -> int:
 def _attribute_problems(name: str, value: str) -> Iterator[str]:
     if name.startswith("on") or name in _LIVE_ATTRIBUTES:
         yield f"the HTML holds a live attribute: {name}"
-    elif name in _ADDRESS_ATTRIBUTES:
+    elif name in ADDRESS_ATTRIBUTES:
         yield from _reference_problems(name, value)
     elif name == "srcset":
         for part in value.split():

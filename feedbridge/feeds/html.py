@@ -13,6 +13,9 @@ from markupsafe import Markup
 from feedbridge.feeds.rendering import ATOM, JSON_FEED, RSS
 from feedbridge.feeds.spelling import rfc3339
 
+MARK = b'<meta name="generator" content="feedbridge">'
+"""Stands in every page of ours, and tells it from one that somebody else wrote."""
+
 FORMAT_NAMES = {ATOM: "Atom", RSS: "RSS", JSON_FEED: "JSON Feed"}
 
 

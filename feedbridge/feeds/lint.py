@@ -10,7 +10,7 @@ from datetime import datetime
 from lxml import etree
 from selectolax.lexbor import LexborHTMLParser
 
-from feedbridge.feeds.checks import Problem, address_problems, parse_xml, read_rfc822
+from feedbridge.feeds.checks import ADDRESS_ATTRIBUTES, Problem, address_problems, parse_xml, read_rfc822
 from feedbridge.feeds.lint_atom import atom_problems
 from feedbridge.feeds.lint_json import json_problems
 from feedbridge.feeds.lint_rss import rss_problems
@@ -86,6 +86,6 @@ def _html_page_problems(body: bytes) -> Iterator[Problem]:
         if node.tag in ("script", "iframe", "object", "embed", "form", "base"):
             yield Problem(entry=None, message=f"the page holds a live element: <{node.tag}>")
         for name, value in node.attributes.items():
-            address = "".join((value or "").split()).lower()
-            if name.lower().startswith("on") or address.startswith(("javascript:", "vbscript:")):
+            address = "".join((value or "").split()).lower() if name in ADDRESS_ATTRIBUTES else ""
+            if name.startswith("on") or address.startswith(("javascript:", "vbscript:")):
                 yield Problem(entry=None, message=f"the page holds a live attribute: {name}")

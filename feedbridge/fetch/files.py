@@ -50,6 +50,10 @@ class Listing:
     files: tuple[FoundFile, ...]
     refused: tuple[tuple[str, str], ...]
 
+    def keys(self) -> set[str]:
+        """Everything that is there, be it left out or not."""
+        return {file.key for file in self.files} | {path for path, _ in self.refused}
+
 
 def storable(path: str) -> str:
     """A path as text that any store and any report can hold."""

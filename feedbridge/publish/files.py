@@ -71,6 +71,13 @@ class OutputFolder:
         found = self._root.glob(f"feeds/{name}-*.*" if family else f"feeds/{name}.*")
         return sorted(path.relative_to(self._root).as_posix() for path in found)
 
+    def is_foreign(self, path: str, *, mark: bytes) -> bool:
+        """Whether a file stands there that has not the mark of ours in it."""
+        try:
+            return mark not in self._target(path).read_bytes()
+        except OSError:
+            return False
+
     def size(self, path: str) -> int | None:
         """Bytes of a file, or None if there is none."""
         try:

@@ -113,13 +113,8 @@ class Shelf:
     def _start(self, name: str) -> "asyncio.Task[Loaded | None]":
         load = asyncio.create_task(self._load(name))
         self._loads[name] = load
-        load.add_done_callback(lambda _: self._ended(name, load))
+        load.add_done_callback(_look_at)
         return load
-
-    def _ended(self, name: str, load: "asyncio.Task[Loaded | None]") -> None:
-        del self._loads[name]
-        if not load.cancelled():
-            load.exception()  # looked at, so that it is not reported as lost when all who waited have left
 
     def _look(self, name: str) -> Stamp | None:
         try:
@@ -131,8 +126,11 @@ class Shelf:
         return _stamp(found) if stat.S_ISREG(found.st_mode) else None
 
     async def _load(self, name: str) -> Loaded | None:
-        async with self._turns:
-            loaded = await asyncio.to_thread(_read_file, self._root, name, self._max_bytes // 4)
+        try:
+            async with self._turns:
+                loaded = await asyncio.to_thread(_read_file, self._root, name, self._max_bytes // 4)
+        finally:
+            del self._loads[name]  # here and not in a callback: nobody may join a load that is done
         self._drop(name)
         if loaded is None:
             return None
@@ -160,6 +158,12 @@ def open_large(file: LargeFile) -> int | None:
         return handle
     os.close(handle)
     return None
+
+
+def _look_at(load: "asyncio.Task[Loaded | None]") -> None:
+    """Look at how a load ended, so that it is not reported as lost when all who waited have left."""
+    if not load.cancelled():
+        load.exception()
 
 
 def _is_absence(error: OSError) -> bool:

@@ -86,11 +86,19 @@ class Store:
             yield connection
 
     def back_up(self, target: Path) -> None:
-        """Copy the store as it is now, whole or not at all, whoever is writing to it."""
+        """Copy the store as it is now, whole or not at all, whoever is writing to it.
+
+        An older copy is replaced; anything else that stands there is not.
+        """
         with _in_words(target):
+            if not target.parent.is_dir():
+                raise StoreError(f"{target.parent}: no such folder; make it, or mount it")
+            if target.is_dir():
+                raise StoreError(f"{target}: is a folder; name a file in it for the backup")
             if target.exists() and target.samefile(self.path):
                 raise StoreError(f"{target}: is the store itself; name another file for the backup")
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists() and not _is_store(target):
+                raise StoreError(f"{target}: is there already, and is no backup; name another file")
         _copy_database(self.path, target)
 
     def tidy(self) -> None:
@@ -173,6 +181,16 @@ class Store:
             command.upgrade(configuration, "head")
 
 
+def _is_store(path: Path) -> bool:
+    """Whether a file is a store of ours, of whatever version."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            query = "SELECT count(*) FROM sqlite_master WHERE name IN ('alembic_version', 'feed_entries')"
+            return bool(database.execute(query).fetchone() == (2,))
+    except sqlite3.Error:
+        return False
+
+
 def _is_sound(path: Path) -> bool:
     """Whether nothing shows that a database is damaged; one that cannot be opened now may well be sound."""
     try:
@@ -180,7 +198,8 @@ def _is_sound(path: Path) -> bool:
             answer = database.execute("PRAGMA integrity_check(1)").fetchone()
             return bool(answer == ("ok",))
     except sqlite3.DatabaseError as error:
-        return error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        return code not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -62,6 +62,7 @@ class SourceSummary:
         failures: How often it has failed on end.
         next_poll_at: When it is due next; None where no daemon has scheduled it.
         history: When its newest articles were published.
+        grown: It has brought something since its first refresh.
     """
 
     name: str
@@ -74,6 +75,7 @@ class SourceSummary:
     failures: int = 0
     next_poll_at: datetime | None = None
     history: tuple[datetime, ...] = ()
+    grown: bool = False
     unusable: tuple[tuple[str, str], ...] = ()
 
 
@@ -141,6 +143,7 @@ def summary(connection: Connection, name: str, *, now: datetime, normaliser: int
             func.count().filter(articles.c.first_seen > to_ms(now - timedelta(days=1))),
             func.max(articles.c.published),
             func.count().filter(articles.c.normaliser < normaliser),
+            func.count().filter(articles.c.first_seen > (row.completed_at or 0)),
         ).where(articles.c.source_id == row.id, articles.c.removed_at.is_(None))
     ).one()
     return SourceSummary(
@@ -154,6 +157,7 @@ def summary(connection: Connection, name: str, *, now: datetime, normaliser: int
         failures=row.failures,
         next_poll_at=from_ms(row.next_poll_at),
         history=tuple(history(connection, name)),
+        grown=row.completed_at is not None and counts[4] > 0,
         unusable=tuple(_unusable(connection, row.id)),
     )
 

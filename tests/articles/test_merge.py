@@ -138,6 +138,18 @@ class TestWhichBodyWins:
         assert (merged.article.content, merged.stamp, merged.path) == (f"<p>{winner}</p>", source.stamp, source.path)
         assert (merged.article.id, merged.article.first_seen) == (known.article.id, known.article.first_seen)
 
+    @pytest.mark.parametrize(
+        ("stamp", "winner"),
+        [(13, "new"), (12, "new"), (11, "old"), (None, "old")],
+        ids=["later", "equal", "earlier", "none"],
+    )
+    def test_a_file_that_is_gone(self, stamp: float | None, winner: str) -> None:
+        """Of equals the file that is there wins, whatever its name, for it may be the other one renamed."""
+        known = told(stamp=12, path="2.md")
+        merged = merge(known, told(body="new", stamp=stamp, path="1.md"), replace(SETTLED, gone=True))
+
+        assert merged.article.content == f"<p>{winner}</p>"
+
     def test_an_older_file_changes_nothing(self) -> None:
         """An older file of a kept article leaves it as it is."""
         assert merge(KNOWN, told(body="new", stamp=11, published=5, path="0.md"), SETTLED) == KNOWN

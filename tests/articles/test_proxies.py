@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedbridge.articles.addresses import MAX_LENGTH, absolute
-from feedbridge.articles.proxies import MAX_DEPTH, RECOGNISERS, Unwrapped, is_known_proxy, unwrap
+from feedbridge.articles.proxies import MAX_DEPTH, RECOGNISERS, Unwrapped, unwrap
 
 X = "https://pictures.example.org/2023/a.jpg"
 ENCODED = quote(X, safe="")
@@ -211,9 +211,10 @@ NO_WRAPPERS = [
 @pytest.mark.parametrize(("wrapper", "origin"), ROWS)
 def test_finds_the_origin(wrapper: str, origin: str) -> None:
     """Every grammar of the table gives the address that it wraps, and nothing of its own."""
-    assert unwrap(wrapper, hosts=HOSTS).origin == origin
-    assert is_known_proxy(wrapper, HOSTS)
-    assert not is_known_proxy(origin, HOSTS)
+    found = unwrap(wrapper, hosts=HOSTS)
+    assert found.origin == origin
+    assert found.chain
+    assert not unwrap(origin, hosts=HOSTS).chain
 
 
 def test_every_recogniser_has_its_examples() -> None:
@@ -331,7 +332,7 @@ def test_ends_on_addresses_that_name_themselves(address: str) -> None:
 def test_hosts_must_be_named_exactly() -> None:
     """`url=` counts on the very hosts that the settings name, not beside or below them."""
     for host in ("example.net", "a.proxy.example.net", "proxy.example.network"):
-        assert not is_known_proxy(f"https://{host}/?url={ENCODED}", HOSTS)
+        assert not unwrap(f"https://{host}/?url={ENCODED}", hosts=HOSTS).chain
 
 
 PIECES = st.sampled_from(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedbridge.articles.text import clean, decode_once, excerpt, first_sentence, one_line
+from feedbridge.articles.text import clean, excerpt, first_sentence, one_line
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -38,21 +38,6 @@ def test_cleaned_text_fits_into_xml(text: str) -> None:
 def test_title_is_one_line_without_direction_controls() -> None:
     """Whitespace is folded, and what would turn the writing direction of the rest is dropped."""
     assert one_line("  a\u202e\n b\u2066\tc\u3000d ") == "a b c d"
-
-
-@pytest.mark.parametrize(
-    ("text", "decoded"),
-    [
-        ("Q&amp;A", "Q&A"),
-        ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
-        ("&quot;三无&quot;", '"三无"'),
-        ("&#x8;&#xD83D;a", "\ufffda"),
-        ("AT&T", "AT&T"),
-    ],
-)
-def test_references_are_undone_once(text: str, decoded: str) -> None:
-    """`&amp;lt;` stays the text `&lt;`; what a reference brings back is cleaned too."""
-    assert decode_once(text) == decoded
 
 
 def test_short_text_is_its_own_excerpt() -> None:

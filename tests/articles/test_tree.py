@@ -3,7 +3,7 @@
 import pytest
 
 from feedbridge.articles.markup import tame
-from feedbridge.articles.tree import Element, check_selector, elements, read_tree, serialise, visible_text
+from feedbridge.articles.tree import Element, elements, read_tree, serialise, visible_text
 
 
 def read(markup: str, *remove: str) -> str:
@@ -42,20 +42,6 @@ def test_classes_are_compared_as_a_whole() -> None:
 def test_selectors_take_elements_out() -> None:
     """What a source's settings name goes, one inside another too."""
     assert read('<div class="ad"><p class="ad">x</p></div><p>y</p><p id="z">z</p>', ".ad", "p#z") == "<p>y</p>"
-
-
-@pytest.mark.parametrize("selector", ["p", "div.a > p:first-child", "[data-x='1']", "a, b", "div:has(p)"])
-def test_selectors_are_accepted(selector: str) -> None:
-    """What CSS knows passes."""
-    check_selector(selector)
-
-
-@pytest.mark.parametrize("selector", ["", "p[", "..a", "a,,b", "div >", "p:nonsense", "a{}"])
-def test_nonsense_is_no_selector(selector: str) -> None:
-    """The message names what was written."""
-    with pytest.raises(ValueError, match="is not a CSS selector") as caught:
-        check_selector(selector)
-    assert repr(selector) in str(caught.value)
 
 
 def test_references_bring_no_control_characters() -> None:

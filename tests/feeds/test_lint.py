@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedbridge.feeds.checks import Problem, html_problems, read_rfc822, read_rfc3339
-from feedbridge.feeds.html import index
+from feedbridge.feeds.html import IndexFeed, Subscription, index
 from feedbridge.feeds.jsonfeed import json_feed
 from feedbridge.feeds.lint import lint
 from feedbridge.feeds.opml import OpmlFeed, opml
@@ -302,6 +302,14 @@ def test_opml(old: str, new: str, entry: str | None, message: str) -> None:
 def test_html_page(old: str, new: str, message: str) -> None:
     """A page of ours runs nothing."""
     assert found(broken(index("Site", None, ()), old, new), HTML) == [(None, message)]
+
+
+def test_html_page_whose_feed_has_a_title_like_an_address() -> None:
+    """What begins like an address is none where no address stands."""
+    feed = IndexFeed(
+        title="JavaScript: the news", subscriptions=(Subscription(href="feeds/news.atom", media_type=ATOM),)
+    )
+    assert found(index("Site", None, (feed,)), HTML) == []
 
 
 def test_html_page_in_another_encoding() -> None:

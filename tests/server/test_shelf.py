@@ -310,3 +310,26 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(shelf_module, "_read_file", read)
     return names
+
+
+def test_nobody_joins_a_load_that_is_done(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that comes in the very moment a load ends looks at the file anew, should it be another by then."""
+    shelf = Shelf(published)
+    path = published / "feeds.opml"
+    late: list[asyncio.Task[Served | None]] = []
+    drop = Shelf._drop
+
+    def drop_and_be_asked(self: Shelf, name: str) -> None:
+        drop(self, name)
+        if not late:
+            path.write_text("<opml>newer</opml>")
+            late.append(asyncio.get_running_loop().create_task(shelf.get("/feeds.opml")))
+
+    async def ask() -> Served | None:
+        await shelf.get("/feeds.opml")
+        return await late[0]
+
+    monkeypatch.setattr(Shelf, "_drop", drop_and_be_asked)
+    served = asyncio.run(ask())
+    assert served is not None
+    assert body(served) == b"<opml>newer</opml>"

@@ -2,26 +2,35 @@
 
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import create_engine, insert, select, text
 
 from feedbridge.errors import StoreError
-from feedbridge.store import database, polls
+from feedbridge.store import claims, database, polls
+from feedbridge.store.articles import load
 from feedbridge.store.database import REVISIONS, Store
 from feedbridge.store.schema import articles, metadata, sources
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 HOLD_LOCK = """
 import fcntl, os, sys
@@ -45,8 +54,8 @@ MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     op.add_column("sources", sa.Column("note", sa.Text()))
@@ -79,16 +88,16 @@ def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def migrations_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *, then: str) -> None:
-    """Let the store know one more revision, 0002, which does something `then`."""
+    """Let the store know one more revision, 0003, which does something `then`."""
     folder.mkdir(exist_ok=True)
     here = Path(database.__file__).parent if not (folder / "migrations").exists() else folder
     if here != folder:
         shutil.copytree(here / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "migrations" / "versions" / "0002_note.py"
+    script = folder / "migrations" / "versions" / "0003_note.py"
     script.write_text(MIGRATION.format(then=then), encoding="utf-8")
     shutil.rmtree(script.parent / "__pycache__", ignore_errors=True)
     monkeypatch.setattr(database, "__file__", str(folder / "database.py"))
-    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002", "0003"))
 
 
 def test_migrations_make_exactly_the_schema(store: Store) -> None:
@@ -158,7 +167,7 @@ def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     ask(path, "UPDATE alembic_version SET version_num = '0999'")
     before = path.read_bytes()
     for write in (True, False):
-        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0001\)"):
+        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0002\)"):
             Store(path, write=write).__enter__()
     assert path.read_bytes() == before
 
@@ -170,9 +179,9 @@ def test_older_store_is_copied_before_it_is_migrated(tmp_path: Path, monkeypatch
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True) as store, store.transaction() as connection:
         assert connection.execute(text("SELECT name, note FROM sources")).all() == [("voa", None)]
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
-    copy = tmp_path / "store.db.before-0002-from-0001"
-    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0003",)]
+    copy = tmp_path / "store.db.before-0003-from-0002"
+    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0002",)]
     assert ask(copy, "SELECT name FROM sources") == [("voa",)]
     assert ask(copy, "PRAGMA integrity_check") == [("ok",)]
     assert [found for found in tmp_path.iterdir() if found.name.endswith(".tmp")] == []
@@ -189,11 +198,11 @@ def test_rows_in_the_log_are_in_the_copy(tmp_path: Path, monkeypatch: pytest.Mon
         copied.mkdir()
         for name in ("store.db", "store.db-wal"):
             shutil.copy(tmp_path / name, copied / name)
-    (copied / "store.db.before-0002-from-0001.tmp").write_bytes(b"rubbish" * 1000)
+    (copied / "store.db.before-0003-from-0002.tmp").write_bytes(b"rubbish" * 1000)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(copied / "store.db", write=True):
         pass
-    assert ask(copied / "store.db.before-0002-from-0001", "SELECT name FROM sources ORDER BY id") == [
+    assert ask(copied / "store.db.before-0003-from-0002", "SELECT name FROM sources ORDER BY id") == [
         ("voa",),
         ("late",),
     ]
@@ -206,12 +215,12 @@ def test_failed_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pyte
     migrations_with(tmp_path / "newer", monkeypatch, then='op.execute("NO SQL AT ALL")')
     with pytest.raises(StoreError, match=r"store\.db: .*syntax error"):
         Store(path, write=True).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
     assert "note" not in str(ask(path, "SELECT sql FROM sqlite_master"))
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True):
         pass
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 
 def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,9 +228,76 @@ def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "store.db"
     make(path)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
-    with pytest.raises(StoreError, match="older version"):
+    with pytest.raises(StoreError, match='is of an older version; "feedbridge build" brings it up to date'):
         Store(path, write=False).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def make_first(path: Path) -> None:
+    """A store of the first schema, with a source, three articles, one of them taken down, and a feed of them."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    configuration.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0001")
+        for statement in FIRST.split(";"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+FIRST = """
+INSERT INTO sources VALUES (1, 'voa', 'a shape', 1700000000000, 1700000600000);
+INSERT INTO polls VALUES (1, 1, 1700000000000, 1700000000000, 'is the folder mounted?', 0, 0, 0);
+INSERT INTO articles SELECT
+    value, 1, 'urn:example:' || value, value, 1600000000000 + value, 1600000000000 + value, 1600000001000,
+    1600000001000, iif(value = 3, 1650000000000, NULL), 0, NULL, value || '.md', '1:00', 1, 'Title ' || value,
+    'https://news.example/' || value, '{}', '<p>文章 ' || value || '</p>'
+    FROM (SELECT 1 AS value UNION SELECT 2 UNION SELECT 3);
+INSERT INTO aliases SELECT 1, 'link:' || id, id FROM articles;
+INSERT INTO files SELECT 1, id || '.md', 10, 20, NULL, id, NULL, 0 FROM articles;
+INSERT INTO feeds VALUES (1, 'news', 'news', NULL, 'urn:example:feed', 1600000000000, '50/1048576', NULL);
+INSERT INTO feed_entries SELECT 1, id, 1600000000000 + id, published, uid, NULL FROM articles WHERE id < 3
+"""
+
+
+def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> None:
+    """Every row is there afterwards, its sources are due at once, and the copy beside it is what it was."""
+    path = tmp_path / "store.db"
+    make_first(path)
+    tables = ("articles", "aliases", "files", "feeds", "feed_entries", "polls")
+    before = {table: ask(path, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
+    assert [len(rows) for rows in before.values()] == [3, 3, 3, 1, 2, 1]
+    with pytest.raises(StoreError, match='is of an older version; "feedbridge build" brings it up to date'):
+        Store(path, write=False).__enter__()
+    assert [found.name for found in tmp_path.iterdir()] == ["store.db"]
+
+    with Store(path, write=True) as store, store.transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        kept = load(connection, [1, 2, 3])
+        assert [(one.article.title, one.removed) for one in kept.values()] == [
+            ("Title 1", False),
+            ("Title 2", False),
+            ("Title 3", True),
+        ]
+        summary = polls.summary(connection, "voa", now=NOON, normaliser=1)
+        assert (summary.articles, summary.failures, summary.next_poll_at) == (2, 0, None)
+        claims.enter(connection, ["voa"], now=NOON)
+        assert [one.name for one in claims.claim(connection, ["voa"], now=NOON, limit=1)] == ["voa"]
+        state = polls.source_state(connection, "voa")
+        assert (state.shape, state.completed_at) == ("a shape", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+    assert {table: ask(path, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
+    assert ask(path, "PRAGMA foreign_key_check") == []
+    assert ask(path, "PRAGMA integrity_check") == [("ok",)]
+
+    copy = tmp_path / "store.db.before-0002-from-0001"
+    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert {table: ask(copy, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
+    copy.rename(path)
+    with Store(path, write=True) as store, store.transaction() as connection:
+        assert len(load(connection, [1, 2, 3])) == 3
 
 
 @pytest.mark.parametrize("revision", [None, "0001", "3fa9c1"])
@@ -286,6 +362,188 @@ def test_reader_of_no_store_is_told_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match='there is no store yet; "feedbridge build" makes it'):
         Store(tmp_path / "store.db", write=False).__enter__()
     assert list(tmp_path.iterdir()) == []
+
+
+def spoil(path: Path) -> None:
+    """Write over the middle of a store, as a bad disk does."""
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:4096] + b"\xaa" * (middle - 4096) + whole[middle:])
+
+
+@pytest.mark.parametrize("damage", ["rubbish", "cut", "spoilt"])
+def test_damaged_store_is_put_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
+    """Each damaged file keeps every byte, under a name that no other has; the new store is empty and works."""
+    path = tmp_path / "store.db"
+    for number in (1, 2):
+        make(path)
+        if damage == "spoilt":
+            spoil(path)
+        else:
+            path.write_bytes(b"rubbish" * 1000 if damage == "rubbish" else path.read_bytes()[:9000])
+        broken = path.read_bytes()
+        with Store(path, write=True, rebuild=True) as store, store.transaction() as connection:
+            assert connection.execute(select(sources)).all() == []
+        assert path.with_name(f"store.db.damaged-{number}").read_bytes() == broken
+    make(path)
+    assert ask(path, "SELECT name FROM sources") == [("voa",)]
+
+
+def test_sound_store_is_not_rebuilt(tmp_path: Path) -> None:
+    """With nothing damaged, everything stays where it is, also what a killed run left in the log."""
+    path = tmp_path / "store.db"
+    make(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT INTO sources (name) VALUES ('late')")
+        other.commit()
+        killed = tmp_path / "killed"
+        killed.mkdir()
+        for name in ("store.db", "store.db-wal"):
+            shutil.copy(tmp_path / name, killed / name)
+    for store_path in (path, killed / "store.db", tmp_path / "none" / "store.db"):
+        with Store(store_path, write=True, rebuild=True):
+            pass
+        assert not list(store_path.parent.glob("*damaged*"))
+    for store_path in (path, killed / "store.db"):
+        assert ask(store_path, "SELECT name FROM sources ORDER BY id") == [("voa",), ("late",)]
+
+
+def test_what_cannot_be_opened_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in its place, a lock, another program's database, or no handles left: nothing is put aside."""
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(tmp_path / "folder.db", write=True, rebuild=True).__enter__()
+    ask(tmp_path / "other.db", "CREATE TABLE bookmarks (id INTEGER)")
+    with pytest.raises(StoreError, match="another program"):
+        Store(tmp_path / "other.db", write=True, rebuild=True).__enter__()
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    make(tmp_path / "locked.db")
+    with held(HOLD_DATABASE, tmp_path / "locked.db"), pytest.raises(StoreError, match="locked"):
+        Store(tmp_path / "locked.db", write=True, rebuild=True).__enter__()
+    make(tmp_path / "store.db")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4, hard))
+    try:
+        sound = database._is_sound(tmp_path / "store.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sound
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+# Backups
+
+
+def test_backup_beside_a_writer_is_whole(tmp_path: Path) -> None:
+    """While another thread writes, each copy opens, is sound, and holds all that was committed before it began."""
+    path = tmp_path / "store.db"
+    (tmp_path / "backups").mkdir()
+    stop = threading.Event()
+    written = [0]
+
+    def write(store: Store) -> None:
+        while not stop.is_set():
+            with store.transaction() as connection:
+                for name in (f"{written[0]}-a", f"{written[0]}-b"):
+                    polls.source_state(connection, name)
+            written[0] += 1
+
+    with Store(path, write=True) as store, ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write, store)
+        try:
+            for number in range(5):
+                before = written[0]
+                with Store(path, write=False) as reader:
+                    reader.back_up(tmp_path / "backups" / f"{number}.db")
+                with (
+                    Store(tmp_path / "backups" / f"{number}.db", write=False) as copy,
+                    copy.transaction() as connection,
+                ):
+                    names = connection.scalars(select(sources.c.name)).all()
+                    assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+                assert len(names) % 2 == 0
+                assert len(names) >= 2 * before
+                while written[0] < before + 20:
+                    assert not writing.done()
+        finally:
+            stop.set()
+        writing.result()
+    with Store(tmp_path / "backups" / "4.db", write=True) as restored, restored.transaction() as connection:
+        polls.source_state(connection, "goes on")
+    assert not list((tmp_path / "backups").glob("*.tmp*"))
+
+
+def test_backup_onto_the_store_itself_is_refused(tmp_path: Path) -> None:
+    """By whatever name; a daemon would go on writing to a file that is no more."""
+    path = tmp_path / "store.db"
+    make(path)
+    (tmp_path / "link.db").symlink_to(path)
+    inode = path.stat().st_ino
+    with Store(path, write=False) as store:
+        for target in (path, tmp_path / "link.db", tmp_path / "." / "store.db"):
+            with pytest.raises(StoreError, match="is the store itself; name another file for the backup"):
+                store.back_up(target)
+    assert path.stat().st_ino == inode
+
+
+def test_backup_that_fails_says_which_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    """A damaged store, or a place that cannot be written: the backup that stands there stays."""
+    path, target = tmp_path / "store.db", tmp_path / "backup.db"
+    make(path)
+    with Store(path, write=False) as store:
+        store.back_up(target)
+        before = target.read_bytes()
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StoreError, match="file"):
+            store.back_up(tmp_path / "file" / "backup.db")
+        path.write_bytes(b"rubbish" * 1000)
+        with pytest.raises(StoreError, match=r"store\.db: is damaged"):
+            store.back_up(target)
+    assert target.read_bytes() == before
+
+
+# Threads
+
+
+def test_threads_share_a_store(store: Store) -> None:
+    """Ten threads that read and write at once all come to their turn, and nothing is lost or locked."""
+
+    def work(thread: int) -> int:
+        for count in range(30):
+            with store.transaction() as connection:
+                polls.source_state(connection, f"{thread}-{count}")
+            with store.transaction() as connection:
+                connection.execute(select(sources)).all()
+            if count % 10 == 0:
+                store.tidy()
+        return 30
+
+    with ThreadPoolExecutor(10) as pool:
+        done = [pool.submit(work, thread) for thread in range(10)]
+        assert sum(one.result(timeout=60) for one in done) == 300
+    with store.transaction() as connection:
+        assert len(connection.execute(select(sources)).all()) == 300
+
+
+def test_a_failure_in_one_thread_leaves_the_turn_to_the_next(store: Store) -> None:
+    """What a thread had begun is undone, and the others go on."""
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(RuntimeError, match="stop"):
+            pool.submit(_stop_half_way, store).result(timeout=10)
+        with store.transaction() as connection:
+            assert connection.execute(select(sources)).all() == []
+
+
+def test_tidying_empties_the_log(tmp_path: Path) -> None:
+    """The file beside the database does not stay as large as its worst day."""
+    with Store(tmp_path / "store.db", write=True) as store:
+        with store.transaction() as connection:
+            for number in range(2000):
+                polls.source_state(connection, f"a name that takes its room {number}")
+        log = tmp_path / "store.db-wal"
+        assert log.stat().st_size > 50_000
+        store.tidy()
+        assert log.stat().st_size == 0
 
 
 # Others
@@ -364,3 +622,20 @@ def _write_until_killed(path: Path, told: "Pipe[str, str]") -> None:
             polls.source_state(connection, f"not committed {number}")
         told.send("written")
         signal.pause()
+
+
+def test_a_backup_replaces_an_older_one_and_nothing_else(tmp_path: Path) -> None:
+    """A mistyped name costs nobody his settings; a folder that is not mounted is not made."""
+    (tmp_path / "settings.toml").write_text("[site]", encoding="utf-8")
+    with Store(tmp_path / "store.db", write=True) as store:
+        store.back_up(tmp_path / "copy.db")
+        store.back_up(tmp_path / "copy.db")
+        for target, said in (
+            ("settings.toml", "is there already, and is no backup; name another file"),
+            (".", "is a folder; name a file in it for the backup"),
+            ("mnt/copy.db", "no such folder; make it, or mount it"),
+        ):
+            with pytest.raises(StoreError, match=said):
+                store.back_up(tmp_path / target)
+    assert (tmp_path / "settings.toml").read_text(encoding="utf-8") == "[site]"
+    assert not (tmp_path / "mnt").exists()

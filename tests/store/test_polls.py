@@ -49,7 +49,7 @@ def test_shape_is_noted_when_reading_begins(store: Store) -> None:
 
 
 def test_failure_changes_nothing_but_the_notes(store: Store) -> None:
-    """After a failure the source's state is what it was, and the failure is the last note."""
+    """After a failure the source's state is what it was, and the failure is the last error."""
     with store.transaction() as connection:
         polls.source_state(connection, "voa")
         polls.record_success(connection, 1, poll(NOON), shape="a")
@@ -57,8 +57,34 @@ def test_failure_changes_nothing_but_the_notes(store: Store) -> None:
         polls.record(connection, 1, poll(NOON + HOUR, error="is the folder mounted?"))
         assert polls.source_state(connection, "voa") == before
         found = polls.summary(connection, "voa", now=NOON, normaliser=1)
-    assert found.last_poll == poll(NOON + HOUR, error="is the folder mounted?")
+    assert found.last_error == poll(NOON + HOUR, error="is the folder mounted?")
     assert found.last_success == NOON
+
+
+def test_last_error_is_told_after_later_successes(store: Store) -> None:
+    """What went wrong, and when, stands there until it is forgotten with the other old notes."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        for count, error in enumerate(["first", "second", None, None]):
+            polls.record(connection, 1, poll(NOON + count * HOUR, error=error))
+        assert polls.summary(connection, "voa", now=NOON, normaliser=1).last_error == poll(NOON + HOUR, error="second")
+        for count in range(POLLS_KEPT):
+            polls.record(connection, 1, poll(NOON + (4 + count) * HOUR))
+        assert polls.summary(connection, "voa", now=NOON, normaliser=1).last_error is None
+
+
+def test_history_holds_the_newest_of_the_source_alone(store: Store) -> None:
+    """Newest first, no more than asked for; what was taken down had been published all the same."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        polls.source_state(connection, "rfa")
+        rows = articles.add(connection, 1, [_kept(number, NOON - number * HOUR) for number in (3, 1, 2)])
+        articles.add(connection, 2, [_kept(9, NOON)])
+        articles.remove(connection, rows[1], now=NOON)
+        assert polls.history(connection, "voa") == [NOON - HOUR, NOON - 2 * HOUR, NOON - 3 * HOUR]
+        assert polls.history(connection, "voa", limit=1) == [NOON - HOUR]
+        assert polls.history(connection, "unknown") == []
+        assert polls.count(connection, "voa") == 2
 
 
 def test_old_notes_are_dropped_source_by_source(store: Store) -> None:
@@ -87,7 +113,10 @@ def test_unknown_source_has_an_empty_summary(store: Store) -> None:
         newest=None,
         old_rules=0,
         last_success=None,
-        last_poll=None,
+        last_error=None,
+        failures=0,
+        next_poll_at=None,
+        history=(),
         unusable=(),
     )
 
@@ -110,7 +139,8 @@ def test_summary_counts_what_readers_have(store: Store) -> None:
         newest=NOON - 3 * HOUR,
         old_rules=1,
         last_success=None,
-        last_poll=None,
+        last_error=None,
+        history=(NOON, NOON - 3 * HOUR, NOON - timedelta(days=2)),
         unusable=(("bad.md", "is empty"),),
     )
 
