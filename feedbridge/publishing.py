@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from feedbridge import intake
 from feedbridge.articles.identity import mint
 from feedbridge.errors import PublishError
 from feedbridge.feeds import archives, assemble, html, jsonfeed, lint, opml, rendering, syndication
@@ -17,15 +18,14 @@ from feedbridge.publish.files import OutputError, OutputFolder
 from feedbridge.settings import FeedTable, Settings, Source, digest
 from feedbridge.store import articles, polls
 from feedbridge.store import feeds as rows
-from feedbridge.store.articles import Change, Kept
+from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Placed
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
 
 RENDERING_VERSION = 1
 """Counts up when documents would be written otherwise; all are then written again."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 DOCUMENT_OVERHEAD = 4096
 """Bytes set aside for what stands around a document's entries."""
@@ -93,10 +93,9 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
     for table in tables:
-        with store.transaction() as connection:
-            _Intake(connection, settings, table, now=now).run()
+        intake.take_in(store, settings, table, look=_look(settings, table), now=now)
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
-        _retain(store, tables, now=now)
+        intake.retain(store, tables, now=now)
     for table in tables:
         expected |= press.print_family(table)
     expected |= press.print_indexes() if len(tables) == len(settings.feed) else INDEXES
@@ -126,145 +125,6 @@ def _is_held(
             f" and not every source has been read yet: {', '.join(missing)}"
         )
     return bool(standing and missing)
-
-
-def _retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:
-    """Drop what the owner does not wish to keep.
-
-    Entries leave the feeds whose table has `keep`; an article that is then in no feed is emptied, and its tombstone
-    keeps it away.
-    """
-    for table in tables:
-        if table.keep is None:
-            continue
-        with store.transaction() as connection:
-            dropped: set[int] = set()
-            for feed in rows.feeds_of(connection, table.name):
-                if isinstance(table.keep, timedelta):
-                    over = rows.older_than(connection, feed, now - min(table.keep, now - _BEGINNING))
-                else:
-                    over = rows.beyond(connection, feed, table.keep)
-                rows.drop_entries(connection, [(feed.row, article) for article in over])
-                rows.mark_dirty(connection, [(feed.row, SUBSCRIPTION)] if over else [])
-                dropped.update(over)
-            for article in rows.without_feed(connection, sorted(dropped)):
-                articles.remove(connection, article, now=now)
-            rows.forget_empty_feeds(connection, table.name, by_value=table.by is not None)
-
-
-class _Intake:
-    """Takes what changed in the store into the feeds of one settings table."""
-
-    def __init__(self, connection: Connection, settings: Settings, table: FeedTable, *, now: datetime) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._table = table
-        self._now = now
-        self._sources = {source.name: rank for rank, source in enumerate(settings.sources_of(table))}
-        self._feeds = {feed.value: feed.row for feed in rows.feeds_of(connection, table.name)}
-        self._dirty: set[tuple[int, int]] = set()
-        self._vacated: dict[tuple[int, str], Placed] = {}
-
-    def run(self) -> None:
-        family = rows.family(self._connection, self._table.name)
-        selection = digest([list(self._sources), self._table.by])
-        look = _look(self._settings, self._table)
-        if self._table.by is None and None not in self._feeds:
-            self._add_feed(None)
-        anew = family.selection != selection
-        changes = articles.changed_since(self._connection, list(self._sources), 0 if anew else family.revision)
-        self._take(list(changes), anew=anew)
-        rows.mark_dirty(self._connection, self._dirty)
-        rows.forget_empty_feeds(self._connection, self._table.name, by_value=self._table.by is not None)
-        if family.look != look:
-            rows.mark_all_dirty(self._connection, self._table.name)
-        reached = articles.latest_revision(self._connection)
-        rows.keep_family(
-            self._connection, self._table.name, rows.Family(selection=selection, look=look, revision=reached)
-        )
-
-    def _take(self, changes: Sequence[Change], *, anew: bool) -> None:
-        """Bring the entries of the changed articles, or of all of them, up to date."""
-        wanted = {
-            (self._feed(value), change.row): change
-            for change in changes
-            if not change.removed
-            for value in _values(self._table.by, change)
-        }
-        standing = {
-            (place.feed, place.article): place
-            for place in rows.entries_of(self._connection, self._table.name, [change.row for change in changes])
-        }
-        wanted = self._without_doubles(wanted)
-        surplus = rows.all_entries(self._connection, self._table.name) if anew else standing.keys()
-        gone = [pair for pair in surplus if pair not in wanted]
-        self._dirty |= {_document(standing[pair]) for pair in {*wanted, *gone} & standing.keys()}
-        if anew:
-            self._dirty |= {(feed, SUBSCRIPTION) for feed in self._feeds.values()}
-        rows.drop_entries(self._connection, gone)
-        self._add({pair: change for pair, change in wanted.items() if pair not in standing})
-
-    def _without_doubles(self, wanted: dict[tuple[int, int], Change]) -> dict[tuple[int, int], Change]:
-        """Of articles with equal ids, keep in each feed that of the source named first."""
-        best: dict[tuple[int, str], tuple[int, int]] = {}
-        for (feed, row), change in wanted.items():
-            rival = (self._sources[change.source], row)
-            best[feed, change.uid] = min(best.get((feed, change.uid), rival), rival)
-        uids = [change.uid for change in wanted.values()]
-        placed = rows.entries_by_uid(self._connection, self._table.name, uids)
-        rivals = {(place.feed, place.uid): place for place in placed}
-        strangers = {place.article for place in rivals.values()} - {row for _, row in wanted}
-        kept = articles.load(self._connection, strangers) if strangers else {}
-        for key, place in rivals.items():
-            other = kept.get(place.article)
-            if other and other.article.source in self._sources and not other.removed and key in best:
-                best[key] = min(best[key], (self._sources[other.article.source], place.article))
-        self._vacated = {key: place for key, place in rivals.items() if key in best and best[key][1] != place.article}
-        self._dirty |= {_document(place) for place in self._vacated.values()}
-        rows.drop_entries(self._connection, [(place.feed, place.article) for place in self._vacated.values()])
-        return {pair: change for pair, change in wanted.items() if best[pair[0], change.uid][1] == pair[1]}
-
-    def _add(self, new: dict[tuple[int, int], Change]) -> None:
-        """Enter new entries in the feed's own order.
-
-        They come in the order of their dates where a source's first refresh found them, or a refresh that brought
-        more old articles than half a subscription document holds; else an article found late goes on top, so that
-        it still reaches the readers. One that stands for another source's article of the same id takes its place.
-        """
-        late: dict[tuple[int, str, datetime], int] = {}
-        for (feed, _), change in new.items():
-            key = (feed, change.source, change.first_seen)
-            late[key] = late.get(key, 0) + change.late
-        placed = []
-        for (feed, row), change in new.items():
-            self._dirty.add((feed, SUBSCRIPTION))
-            if vacated := self._vacated.get((feed, change.uid)):
-                placed.append(replace(vacated, article=row))
-                continue
-            backfill = late[feed, change.source, change.first_seen] * 2 > self._table.limit
-            as_dated = change.from_first or backfill
-            instant = change.published if as_dated else max(change.published, change.first_seen)
-            placed.append(
-                Placed(
-                    feed=feed,
-                    article=row,
-                    uid=change.uid,
-                    ordered_at=int(instant.timestamp() * 1000),
-                    published=change.published,
-                )
-            )
-        rows.add_entries(self._connection, placed)
-
-    def _feed(self, value: str | None) -> int:
-        return self._feeds[value] if value in self._feeds else self._add_feed(value)
-
-    def _add_feed(self, value: str | None) -> int:
-        name = self._table.name if value is None else f"{self._table.name}-{file_slug(value)}"
-        uid = self._table.id or mint(f"{self._settings.site.base_url}{name}")
-        self._feeds[value] = rows.add_feed(
-            self._connection, family=self._table.name, name=name, value=value, uid=uid, created_at=self._now
-        )
-        return self._feeds[value]
 
 
 class _Press:
@@ -520,14 +380,6 @@ def is_subscription(path: str) -> bool:
     return path.startswith("feeds/") and path.count("/") == 1
 
 
-def file_slug(value: str) -> str:
-    """A name for files about a value: its ASCII letters and digits, and eight hex digits of its SHA-256."""
-    letters = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in value.lower())
-    slug = "-".join(letters.split())[:40].strip("-")
-    digits = hashlib.sha256(value.encode()).hexdigest()[:8]
-    return f"{slug}-{digits}" if slug else digits
-
-
 def feed_title(settings: Settings, table: FeedTable, feed: FeedRow) -> str:
     """What readers see as the feed's name."""
     title = table.title or settings.site.title
@@ -555,22 +407,6 @@ def face(settings: Settings, table: FeedTable | None, source: Source) -> SourceF
         author=source.author,
         address_of=lambda image: choose(image, rules, default).address(image),
     )
-
-
-def _values(by: str | None, change: Change) -> tuple[str | None, ...]:
-    match by:
-        case "category":
-            return tuple(dict.fromkeys(change.categories))
-        case "author":
-            return tuple(dict.fromkeys(change.authors))
-        case "source":
-            return (change.source,)
-        case _:
-            return (None,)
-
-
-def _document(place: Placed) -> tuple[int, int]:
-    return place.feed, place.document or SUBSCRIPTION
 
 
 def document_path(feed: str, number: int, form: str) -> str:

@@ -12,9 +12,9 @@ from lxml import etree
 
 from feedbridge.feeds import lint, rendering
 from feedbridge.feeds.checks import Problem
+from feedbridge.intake import file_slug
 from feedbridge.model import Article, Category
 from feedbridge.publish import files
-from feedbridge.publishing import file_slug
 from feedbridge.store import articles, polls
 from feedbridge.store import feeds as rows
 from feedbridge.store.articles import Kept

@@ -21,7 +21,6 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 
 import yaml
-from charset_normalizer import from_bytes
 from selectolax.lexbor import LexborHTMLParser
 
 from feedbridge.errors import UnusableItem
@@ -139,6 +138,8 @@ def _decode_utf8(body: bytes) -> str | None:
 
 
 def _decode_guessed(body: bytes) -> str:
+    from charset_normalizer import from_bytes  # here, for next to no file needs it
+
     sample = body[:_SAMPLE_BYTES]
     whole = sample.rstrip(_PART_OF_WIDE_CHARACTERS)  # the last character may be cut in two, or in four
     samples = [whole] if len(whole) * 2 > len(sample) else [sample[: len(sample) - cut] for cut in range(4)]

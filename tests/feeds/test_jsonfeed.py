@@ -148,9 +148,9 @@ def test_any_text_comes_back(full_feed: Feed, title: str, content: str, author: 
     body = json_feed(only(full_feed, entry)).body
     assert lint(body, JSON_FEED) == ()
     item = json.loads(body)["items"][0]
-    assert [item["title"], item["content_html"], item["authors"], item.get("tags", [])] == [
+    assert [item["title"], item["content_html"], item.get("authors", []), item.get("tags", [])] == [
         title,
         html,
-        [{"name": author}],
+        [{"name": author}] if author.strip() else [],
         [tag] if tag.strip() else [],
     ]
