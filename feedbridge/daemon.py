@@ -189,6 +189,8 @@ class _Daemon:
         background = [
             asyncio.create_task(job) for job in (self._publisher(), self._measure_lag(), self._watchdog(), watch)
         ]
+        for task in background:
+            task.add_done_callback(self._ended)
         self._due_to_publish.set()
         self._start(self._dispatch, "dispatch")
         self._manager.ready()

@@ -7,8 +7,8 @@ from functools import partial
 
 from feedbridge import publishing, refresh
 from feedbridge.articles.identity import spellings
-from feedbridge.errors import PublishError, SourceError
-from feedbridge.settings import Settings
+from feedbridge.errors import FeedbridgeError, PublishError, SourceError
+from feedbridge.settings import Settings, Source
 from feedbridge.store import articles
 from feedbridge.store.database import Store
 
@@ -72,12 +72,22 @@ def build(
                 accept=source.name in accept,
                 leave_out=settings.site.output,
             )
-            tallies.append(refresh.refresh(store, source, wish, partial(progress, source.name)))
+            tallies.append(_refresh(store, source, wish, partial(progress, source.name)))
         try:
             publishing.publish(store, settings, now=now, report=report)
         except PublishError as error:
             report.errors.append(str(error))
     return Build(tallies=tuple(tallies), published=report)
+
+
+def _refresh(store: Store, source: Source, wish: refresh.Wish, progress: refresh.Progress) -> refresh.Tally:
+    """Refresh a source; what nobody thought of is its own failure, too, and does not end the build."""
+    try:
+        return refresh.refresh(store, source, wish, progress)
+    except FeedbridgeError:
+        raise
+    except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
+        return refresh.Tally(source=source.name, error=f"broke off ({type(error).__name__}: {error})")
 
 
 def remove(settings: Settings, name: str, *, now: datetime) -> Removal:

@@ -98,8 +98,10 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
         intake.retain(store, tables, now=now)
     for table in tables:
         expected |= press.print_family(table)
-    expected |= press.print_indexes() if len(tables) == len(settings.feed) else INDEXES
-    press.sweep(outputs, expected)
+    if len(tables) == len(settings.feed):  # else the index would lose the feeds that are held, and they their files
+        expected |= press.print_indexes()
+        press.sweep(outputs, expected)
+    press.sync()
 
 
 def _is_held(
@@ -114,7 +116,9 @@ def _is_held(
 
     Were the store lost, and a source's folder with it, the feed would otherwise be replaced by one with less in it.
     """
-    standing = [path for path in folder.feeds(table.name, family=table.by is not None) if path not in outputs]
+    endings = [FORMATS[form].ending for form in table.formats]
+    found = folder.feeds(table.name, endings, family=table.by is not None)
+    standing = [path for path in found if path not in outputs]
     names = [source.name for source in settings.sources_of(table)]
     with store.transaction() as connection:
         complete = polls.completed(connection)

@@ -147,7 +147,7 @@ def _address(value: str) -> str:
 
 
 def _iri(value: str) -> str:
-    if not _IRI.match(value) or not _ADDRESS.fullmatch(value):
+    if not _IRI.match(value) or not _ADDRESS.fullmatch(value) or re.search(r"%(?![0-9A-Fa-f]{2})", value):
         raise _refuse('give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"')
     return value
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event
 
-from feedbridge import pipeline
+from feedbridge import pipeline, refresh
 from feedbridge.errors import SourceError, StoreError
 from feedbridge.publish.files import OutputFolder
 from feedbridge.store import articles
@@ -151,7 +151,7 @@ def test_article_is_taken_down_by_any_of_its_names(site: "Site", spelling: str) 
     done = site.remove(names[spelling])
     assert done.articles == (("voa", entry.title),)
     assert len(site.shown()) == 4
-    with pytest.raises(SourceError, match="no article is known by this link or id"):
+    with pytest.raises(SourceError, match="was taken down already"):
         site.remove(link)
 
 
@@ -240,3 +240,29 @@ def test_cost_follows_what_changed(
     assert many == few
     assert many["statements"] <= 80
     assert many["bodies"] <= {"nothing": 0, "archive": 101, "removed": 101}.get(change, 51 + 100)
+
+
+def test_what_nobody_thought_of_harms_one_source(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that source's failure; the others go on."""
+    site.add_source("rfa").write_many(2)
+    real = refresh.refresh
+
+    def broken(store: Any, source: Any, wish: Any, progress: Any) -> Any:
+        if source.name == "voa":
+            raise ZeroDivisionError("division by zero")
+        return real(store, source, wish, progress)
+
+    monkeypatch.setattr(refresh, "refresh", broken)
+    done = site.build()
+    assert done.tallies[0].error == "broke off (ZeroDivisionError: division by zero)"
+    assert (done.tallies[1].new, len(site.shown())) == (2, 2)
+
+
+def test_a_removal_is_told_once(site: "Site") -> None:
+    """The second time says that it was done."""
+    site.archive.write_many(1)
+    site.build()
+    link = site.shown()[0].link or ""
+    site.remove(link)
+    with pytest.raises(SourceError, match="was taken down already"):
+        site.remove(link)

@@ -842,3 +842,67 @@ def test_folder_is_synced_before_a_document_counts_as_written(site: "Site", monk
     del events[:]
     site.build()
     assert "sync" in events[events.index("unlink") : events.index("forget")]
+
+
+# Nothing worse
+
+
+def test_a_lost_store_does_not_empty_what_stands(site: "Site") -> None:
+    """Without its store, and with a source that cannot be read, a feed stays until all of its sources were read."""
+    rfa = site.add_source("rfa")
+    site.archive.write_many(60)
+    rfa.write_many(60, start=100)
+    site.build()
+    before = site.published()
+    site.forget_store()
+    rfa.root.rename(site.folder / "away")
+    done = site.build()
+    assert [held.partition(":")[0] for held in done.published.held] == ['feed "news"']
+    assert site.published() == before
+    (site.folder / "away").rename(rfa.root)
+    done = site.build()
+    assert (done.published.held, len(site.everything())) == ([], 120)
+
+
+def test_a_new_source_that_fails_holds_nothing(site: "Site") -> None:
+    """Its feed was written by this very store; a packed copy that somebody put beside it changes nothing."""
+    site.archive.write_many(3)
+    site.build()
+    (site.public / "feeds/news.atom.gz").write_bytes(b"packed")
+    site.add_source("rfa").root.rmdir()
+    site.archive.write_many(1, start=3)
+    done = site.build()
+    assert (done.published.held, len(site.shown())) == ([], 4)
+
+
+def test_a_feed_that_is_held_keeps_its_files(site: "Site") -> None:
+    """A name that another program's feed has already: neither that nor what was written before is swept away."""
+    site.archive.write_many(3)
+    site.build()
+    (site.public / "feeds/more.atom").write_bytes(b"another program's")
+    site.feeds.append({"name": "more", "sources": ["rfa"]})
+    site.add_source("rfa").root.rmdir()
+    before = site.published()
+    assert site.build().published.held
+    assert site.published().keys() == before.keys()
+    assert site.published()["feeds/more.atom"] == b"another program's"
+
+
+def test_a_foreign_index_stays(site: "Site") -> None:
+    """The page of somebody who publishes into his own folder is not ours to replace."""
+    site.public.mkdir(parents=True)
+    (site.public / "index.html").write_text("<h1>My home</h1>", encoding="utf-8")
+    done = site.build()
+    assert done.published.held == ["index.html: stays as it stands, for feedbridge did not write it"]
+    assert (site.public / "index.html").read_text(encoding="utf-8") == "<h1>My home</h1>"
+
+
+def test_a_feed_speaks_the_language_of_its_sources(site: "Site") -> None:
+    """If they have one in common; a setting of its own or of the site goes before."""
+    site.sources[0]["language"] = "zh-Hans"
+    site.archive.write_many(1)
+    site.build()
+    assert b'xml:lang="zh-Hans"' in site.published()["feeds/news.atom"].partition(b"<entry")[0]
+    site.options["language"] = "en"
+    site.build()
+    assert b'xml:lang="en"' in site.published()["feeds/news.atom"].partition(b"<entry")[0]

@@ -602,3 +602,16 @@ def test_removed_article_stays_away(site: "Site", other_site: "Site") -> None:
     site.build()
     assert len(site.everything()) == 9
     assert not any(gone.id.encode() in body for body in site.published().values())
+
+
+def test_a_file_that_is_too_long_is_remembered(site: "Site") -> None:
+    """The status names it, too, and an article that it told of before stays."""
+    site.sources[0]["max_file_bytes"] = 2000
+    path = site.archive.write(1)
+    site.build()
+    path.write_text(path.read_text(encoding="utf-8") + "<p>x</p>" * 1000, encoding="utf-8")
+    for _ in range(2):
+        (tally,) = site.build().tallies
+        assert [name for name, reason in tally.unusable if "is too long" in reason] == [path.name]
+    assert site.query("SELECT unusable IS NOT NULL, article_id IS NOT NULL FROM files") == [(1, 1)]
+    assert len(site.shown()) == 1

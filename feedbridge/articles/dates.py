@@ -220,7 +220,7 @@ def _time(parts: dict[str, str | None]) -> timedelta:
 
 
 def _hour(hour: int, half: str | None) -> int:
-    """The hour of 24; 12 in the evening is the end of the day."""
+    """The hour of 24; 12 in the evening is the end of the day, and 2 at night the small hours."""
     if half in _MORNING:
         if hour > 12:
             raise ValueError("no such hour in the morning")
@@ -230,7 +230,7 @@ def _hour(hour: int, half: str | None) -> int:
     if half in _AFTERNOON:
         return hour + 12 if hour < 12 else hour
     if half in _EVENING:
-        return hour + 12 if hour <= 12 else hour
+        return hour + 12 if 5 <= hour <= 12 else hour
     return hour
 
 

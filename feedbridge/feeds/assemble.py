@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from feedbridge.model import Article, Entry, EntryImage, EntrySource, Image, Person
 
 _PLACEHOLDER = re.compile(r'<img src="image:(\d+)"[^<>]*>')
-_FIGURE = re.compile(r"<figure>(?:(?!</?figure>).)*</figure>", re.DOTALL)
+_FIGURE = re.compile(r"<figure\b[^<>]*>(?:(?!</?figure\b).)*</figure>", re.DOTALL)
 _SHOWS_SOMETHING = re.compile(r"<(?:img|video|audio|table|pre)\b")
 _EMPTIED = re.compile(r"<(a|p|li|ul|ol|dd|dt|dl|figure|blockquote)\b[^<>]*>\s*</\1>")
 

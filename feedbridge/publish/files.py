@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from feedbridge.errors import PublishError
@@ -66,9 +66,10 @@ class OutputFolder:
             with _in_words(folder):
                 _sync_folder(folder)
 
-    def feeds(self, name: str, *, family: bool) -> list[str]:
-        """The subscription documents that stand for a feed, or for a family of feeds."""
-        found = self._root.glob(f"feeds/{name}-*.*" if family else f"feeds/{name}.*")
+    def feeds(self, name: str, endings: Iterable[str], *, family: bool) -> list[str]:
+        """The subscription documents that stand for a feed, or for a family of feeds, in these formats."""
+        stem = f"feeds/{name}-*" if family else f"feeds/{name}"
+        found = (path for ending in endings for path in self._root.glob(f"{stem}.{ending}"))
         return sorted(path.relative_to(self._root).as_posix() for path in found)
 
     def is_foreign(self, path: str, *, mark: bytes) -> bool:

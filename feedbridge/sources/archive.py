@@ -42,7 +42,7 @@ _BYTE_ORDER_MARKS = (
 _PART_OF_WIDE_CHARACTERS = bytes(range(0x30, 0x3A)) + bytes(range(0x40, 0x100))
 
 _COMMENT = re.compile(r"\s*<!--([^<>]{0,200})-->")
-_MARKER = re.compile(r"-?[0-9][\w:.+ -]{0,39}|\w{1,32}")
+_MARKER = re.compile(r"-?[0-9][\w:.+ -]{0,39}|NaN|null|undefined|None|Invalid Date", re.IGNORECASE)
 _HEADING_SIGN = re.compile(r"#{1,6}[ \t]+(?=\[)")
 _RULE = re.compile(r"\s*(?:-+|=+)[ \t]*(?:\n|$)")
 _LINK_TITLE = re.compile(r"[ \t](?:\"[^\"]*\"|'[^']*')$")

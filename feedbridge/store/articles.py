@@ -142,14 +142,15 @@ def add(connection: Connection, source_id: int, kept: Sequence[Kept]) -> list[in
 
 
 def change(connection: Connection, kept: Mapping[int, Kept]) -> None:
-    """Write articles that have changed."""
+    """Write articles that have changed; one that was taken down meanwhile stays down."""
     if not kept:
         return
     revision = _revision(connection)
     values = [
         {**_values(one), "revision": revision + count, "row": row} for count, (row, one) in enumerate(kept.items(), 1)
     ]
-    connection.execute(update(articles).where(articles.c.id == bindparam("row")), values)
+    kept_still = (articles.c.id == bindparam("row"), articles.c.removed_at.is_(None))
+    connection.execute(update(articles).where(*kept_still), values)
 
 
 def remove(connection: Connection, row: int, *, now: datetime) -> None:
