@@ -438,6 +438,7 @@ def test_a_backup_of_a_running_store_is_whole(site: "Site", other_site: "Site", 
     daemon = start(site).ready()
     daemon.wait(lambda: len(site.published()) >= 8 and daemon.lines("published"))
     copy = site.folder / "copies" / "copy.db"
+    copy.parent.mkdir()
     assert daemon.ask("backup", str(copy)).returncode == 0
     daemon.stop()
     published = site.published()
