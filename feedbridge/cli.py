@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="feedbridge",
-    help="Republishes saved articles as feeds that any feed reader can subscribe to.",
+    help="Republishes saved articles and other people's feeds as feeds that any feed reader can subscribe to.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -79,7 +79,10 @@ def build(
     config: Config = None,
     accept: Annotated[
         list[str] | None,
-        typer.Option(metavar="SOURCE", help="Take this source as it is, even if most of its known files are gone."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Take this source as it is, even if most of its files are gone or its site wishes to be left alone.",
+        ),
     ] = None,
     rebuild: Rebuild = False,
     as_json: AsJson = False,
@@ -153,7 +156,7 @@ def explain(
 def preview(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.")],
     config: Config = None,
-    limit: Annotated[int, typer.Option(min=1, help="Files to read, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Files to read, the newest first; or entries.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show what a source would yield; nothing is kept."""
@@ -162,8 +165,13 @@ def preview(
 
         settings = _load(config)
         _known_sources(_path(config), settings, [source])
+        kind = next(one.kind for one in settings.source if one.name == source)
         found = list(inspection.preview(settings, source, now=_now(), limit=limit))
-        _print(as_json, [reports.preview_values(one) for one in found], lambda: reports.preview_lines(found))
+        _print(
+            as_json,
+            [reports.preview_values(one, kind=kind) for one in found],
+            lambda: reports.preview_lines(found, kind=kind),
+        )
 
 
 @app.command()
@@ -231,7 +239,7 @@ def init(config: Config = None) -> None:
 
         path = _path(config)
         starter.write(path)
-        _say(f"{path}: written; put your folder in, then: feedbridge check --config {shlex.quote(str(path))}")
+        _say(f"{path}: written; put your folder or feed in, then: feedbridge check --config {shlex.quote(str(path))}")
 
 
 @app.command()

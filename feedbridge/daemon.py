@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,42 +22,57 @@ import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from feedbridge import publishing, schedule, settings, watching
+from feedbridge.asking import Web
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
+from feedbridge.keeping import Tally
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
+from feedbridge.pipeline import VISITING_THREADS, broken_off
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
-from feedbridge.refresh import Tally
+from feedbridge.refresh import Wish
 from feedbridge.server.app import make_app
 from feedbridge.server.serving import Server
 from feedbridge.server.shelf import Shelf
-from feedbridge.settings import Settings
-from feedbridge.store import articles, claims, polls
+from feedbridge.settings import ArchiveSource, FeedSource, Settings
+from feedbridge.store import articles, claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
 from feedbridge.systemd import Manager
+from feedbridge.visiting import Visitor
 
 Result = TypeVar("Result")
 
 POLLS_AT_ONCE = 4
+VISITS_AT_ONCE = 100
 STOP_SECONDS = 4.0
 """What is not at its end so long after SIGTERM is abandoned; the store and the files are whole at any moment."""
 
 TICK = timedelta(seconds=1)
+LOOK_SOON_SECONDS = 0.1
+"""Where sources wait for their turn, the schedule is looked at so soon after one has had its own."""
+
 PUBLISH_AGAIN = timedelta(minutes=10)
 """Every so often the published files are looked over, and what is missing is written again."""
 
 LONGEST_PAUSE_SECONDS = 60.0
 """What could not be published is tried again after two seconds, then twice as late each time, up to this."""
 
+LONGEST_REST_SECONDS = 1.0
+"""After writing, there is a rest of twice the time that it took, up to this: what comes meanwhile goes together."""
+
 BROKEN_OFF_PAUSE = timedelta(seconds=10)
-"""A source whose refresh broke off, for the store could not be written, is tried again after this."""
+"""A folder whose refresh broke off, for the store could not be written, is tried again after this; a source on the web
+when it would have been its turn again: its site has no part in it.
+"""
 
 HOUSEKEEPING = timedelta(hours=1)
 _STALLED_SECONDS = 60.0
-_POOLS = ("poll", "publish", "schedule")
+_POOLS = ("poll", "visit", "publish", "schedule")
 _SHORTEST_AGE, _INDEX_AGE, _LONGEST_AGE = 30, 300, 3600
 _NAMED_FILES = 20
+_REMEMBERED_FILES = 200
+_NAME_LENGTH = 200
 
 
 def run(path: Path, environ: Mapping[str, str], *, rebuild: bool = False) -> int:
@@ -159,7 +175,14 @@ class _Daemon:
         self._log = logger()
         self._scheduling = ThreadPoolExecutor(1, thread_name_prefix="schedule")
         self._polling = ThreadPoolExecutor(POLLS_AT_ONCE, thread_name_prefix="poll")
+        self._visiting = ThreadPoolExecutor(VISITING_THREADS, thread_name_prefix="visit")
         self._publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._web = Web(loaded.site)
+        self._visitor = Visitor(store, self._web, in_thread=partial(self._in_thread, self._visiting))
+        self._visited: set[str] = set()
+        self._waiting = 0
+        self._look: asyncio.TimerHandle | None = None
+        self._to_count = {source.name for source in loaded.source}
         self._asked_to_stop = threading.Event()
         self._pulse = _Pulse(dispatched=time.monotonic())
         self._running: set[asyncio.Task[None]] = set()
@@ -182,6 +205,14 @@ class _Daemon:
         )
         await server.start()
         await self._in_thread(self._scheduling, partial(self._schedule.start, now=_now()))
+        async with self._web:
+            await self._visitor.start(now=_now())
+            await self._work()
+        await self._leave(server)
+        return 0
+
+    async def _work(self) -> None:
+        """Keep the schedule until told to stop."""
         scheduler = self._make_scheduler()
         scheduler.start()
         self._watch()
@@ -193,34 +224,39 @@ class _Daemon:
             task.add_done_callback(self._ended)
         self._due_to_publish.set()
         self._start(self._dispatch, "dispatch")
+        gc.collect()
+        gc.freeze()  # what is there for good is not looked through again and again, while all else waits
         self._manager.ready()
         self._log.info(
             "started", url=f"http://{self._settings.site.listen}/", store=str(self._store.path), pid=os.getpid()
         )
         await self._stop.wait()
-        await self._end(scheduler, server, background)
-        return 0
+        self._abandoned = time.monotonic() + STOP_SECONDS
+        await self._rest(scheduler, background)
 
-    async def _end(self, scheduler: AsyncIOScheduler, server: Server, background: list[asyncio.Task[None]]) -> None:
-        """Stop in the reverse order: no new work, then what is at work, then serving."""
+    async def _rest(self, scheduler: AsyncIOScheduler, background: list[asyncio.Task[None]]) -> None:
+        """Let what is at work end, and let nothing new begin; visits and pings are broken off."""
         self._log.info("stopping")
         self._manager.stopping()
         self._asked_to_stop.set()
         scheduler.shutdown(wait=False)
-        abandoned = time.monotonic() + STOP_SECONDS
-        for task in (*self._watches, *background, *(task for task in self._running if task.get_name() == "ping")):
+        waiting = [task for task in self._running if task.get_name() in {"ping", "visit"}]
+        for task in (*self._watches, *background, *waiting):
             task.cancel()
         if self._running:
-            await asyncio.wait(self._running, timeout=STOP_SECONDS / 2)
+            await asyncio.wait(self._running, timeout=STOP_SECONDS / 3)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS / 4), self._dispatching:
+            async with asyncio.timeout(STOP_SECONDS / 6), self._dispatching:
                 pass  # the one that is under way has ended, and no other begins
+
+    async def _leave(self, server: Server) -> None:
+        """Serve no more, and wait for the threads; the readers are gone by now."""
         await server.stop(STOP_SECONDS / 4)
-        for pool in (self._polling, self._publishing, self._scheduling):
+        for pool in (self._polling, self._visiting, self._publishing, self._scheduling):
             pool.shutdown(wait=False, cancel_futures=True)
         unfinished = [thread for thread in threading.enumerate() if thread.name.startswith(_POOLS)]
         for thread in unfinished:
-            thread.join(max(0.0, abandoned - time.monotonic()))
+            thread.join(max(0.0, self._abandoned - time.monotonic()))
         self._log.info("stopped")
         if any(thread.is_alive() for thread in unfinished):
             os._exit(0)  # what cannot be interrupted is abandoned, as a crash would; nothing is torn by that
@@ -229,10 +265,19 @@ class _Daemon:
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        scheduler.add_job(self._dispatch, "interval", seconds=TICK.total_seconds(), id="dispatch")
-        scheduler.add_job(self._due_to_publish.set, "interval", seconds=PUBLISH_AGAIN.total_seconds(), id="publish")
+        scheduler.add_job(self._tick, "interval", seconds=TICK.total_seconds(), id="dispatch")
+        scheduler.add_job(self._look_over, "interval", seconds=PUBLISH_AGAIN.total_seconds(), id="publish")
         scheduler.add_job(self._keep_house, "interval", seconds=HOUSEKEEPING.total_seconds(), id="housekeeping")
         return scheduler
+
+    async def _tick(self) -> None:
+        """Look at the schedule, unless somebody is looking."""
+        if not self._dispatching.locked():
+            self._start(self._dispatch, "dispatch")
+
+    async def _look_over(self) -> None:
+        """Let the published files be looked over."""
+        self._due_to_publish.set()
 
     async def _dispatch(self) -> None:
         """Claim what is due and set to work on it, as far as hands are free; a failure is said once, not each time."""
@@ -250,52 +295,114 @@ class _Daemon:
             self._pulse.dispatched = time.monotonic()
 
     async def _take_due(self, now: datetime) -> None:
-        monotonic = timedelta(seconds=time.monotonic())
-        set_by = await self._in_thread(
-            self._scheduling, partial(self._schedule.heed_clock, now=now, monotonic=monotonic)
-        )
-        if set_by:
-            self._log.warning("the clock was set; the schedule moves with it", seconds=set_by.total_seconds())
-        await self._in_thread(self._scheduling, self._give_back)
-        for name in sorted(self._noticed):
-            await self._in_thread(self._scheduling, partial(self._schedule.hasten, name, now=now))
+        await self._in_thread(self._scheduling, partial(self._bring_up_to_date, sorted(self._noticed), now=now))
         free = POLLS_AT_ONCE - sum(task.get_name() == "poll" for task in self._running)
         if free > 0:
-            for claim in await self._in_thread(self._scheduling, partial(self._schedule.take, now=now, limit=free)):
-                self._start(partial(self._poll, claim), "poll")
-        waiting = await self._in_thread(self._scheduling, partial(self._schedule.waiting, now=now))
-        self._metrics.queue(waiting)
+            take = partial(self._schedule.take_folders, now=now, limit=free)
+            for claim in await self._in_thread(self._scheduling, take):
+                self._begin(self._poll, claim, "poll")
+        if free := VISITS_AT_ONCE - len(self._visited):
+            take = partial(self._schedule.take_sites, now=now, limit=free, at_work=frozenset(self._visited))
+            for claim in await self._in_thread(self._scheduling, take):
+                self._visited.add(claim.name)
+                self._begin(self._visit, claim, "visit")
+        self._waiting = await self._in_thread(self._scheduling, partial(self._schedule.waiting, now=now))
+        self._metrics.queue(self._waiting)
+
+    def _begin(self, work: Callable[[Claim], Coroutine[Any, Any, None]], claim: Claim, name: str) -> None:
+        """Set to work, unless we were told to stop while the source was claimed: the next start gives it back."""
+        if not self._asked_to_stop.is_set():
+            self._start(partial(work, claim), name)
+
+    def _bring_up_to_date(self, noticed: Sequence[str], *, now: datetime) -> None:
+        """Let the schedule know of the clock, of refreshes that broke off, and of what was noticed."""
+        set_by = self._schedule.heed_clock(now=now, monotonic=timedelta(seconds=time.monotonic()))
+        if set_by:
+            self._log.warning("the clock was set; the schedule moves with it", seconds=set_by.total_seconds())
+        self._give_back()
+        for name in noticed:
+            self._schedule.hasten(name, now=now)
 
     def _give_back(self) -> None:
         """Settle the claims of refreshes that broke off, once the store can be written again."""
         while self._to_give_back:
             claim = self._to_give_back[0]
+            now, pause = _now(), BROKEN_OFF_PAUSE
+            source = self._schedule.source(claim.name)
+            if isinstance(source, FeedSource):
+                pause = max(pause, schedule.base_interval(rhythm_of(source), now=now))
             with self._store.transaction() as connection:
-                at = _now() + BROKEN_OFF_PAUSE
-                claims.settle(connection, claim.name, next_poll_at=at, failures=claim.failures)
+                claims.settle(connection, claim.name, next_poll_at=now + pause, failures=claim.failures)
             del self._to_give_back[0]
+
+    def _look_soon(self) -> None:
+        """Look at the schedule in a moment where sources wait for their turn: once for all that ask until then."""
+        if self._waiting and self._look is None:
+            self._look = asyncio.get_running_loop().call_later(LOOK_SOON_SECONDS, self._look_now)
+
+    def _look_now(self) -> None:
+        self._look = None
+        self._start(self._dispatch, "dispatch")
 
     async def _poll(self, claim: Claim) -> None:
         self._noticed.discard(claim.name)
         began, now = time.monotonic(), _now()
         self._metrics.late((now - claim.due).total_seconds())
         work = partial(self._schedule.poll, claim, now=now, stop=self._asked_to_stop)
+        done = await self._finish(claim, self._in_thread(self._polling, work))
+        if done:
+            self._tell(done, seconds=time.monotonic() - began)
+        if done and claim.name in self._noticed:
+            await self._dispatch()
+        else:
+            self._look_soon()
+
+    async def _visit(self, claim: Claim) -> None:
+        """Refresh a source on the web; who is next need not wait long."""
+        self._noticed.discard(claim.name)
+        began, now = time.monotonic(), _now()
+        self._metrics.late((now - claim.due).total_seconds())
         try:
-            done = await self._in_thread(self._polling, work)
+            done = await self._finish(claim, self._visit_site(claim, now=now))
+        finally:
+            self._visited.discard(claim.name)
+        if done:
+            self._tell(done, seconds=time.monotonic() - began)
+        self._look_soon()
+
+    async def _finish(self, claim: Claim, work: Coroutine[Any, Any, Polled]) -> Polled | None:
+        """Wait for a refresh; the claim of one that breaks off is given back later, and None is given."""
+        try:
+            return await work
         except FeedbridgeError as error:
             self._to_give_back.append(claim)
             self._log.error("refresh broke off", source=claim.name, error=str(error))
-            return
+            return None
         except Exception:
             self._to_give_back.append(claim)
             raise
-        self._tell(done, seconds=time.monotonic() - began)
-        if claim.name in self._noticed:
-            await self._dispatch()
+
+    async def _visit_site(self, claim: Claim, *, now: datetime) -> Polled:
+        """Refresh a source on the web, and say when it is due again.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        source = self._schedule.source(claim.name)
+        if not isinstance(source, FeedSource):
+            return await self._in_thread(self._visiting, partial(self._schedule.give_back, claim))
+        try:
+            tally = await self._visitor.refresh(source, Wish(now=now))
+        except FeedbridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001  (what nobody thought of is the failure of this source alone)
+            self._log.exception("refresh broke off", source=claim.name)
+            tally = broken_off(source, error)
+        return await self._in_thread(self._visiting, partial(self._schedule.settle, claim, tally))
 
     def _tell(self, done: Polled, *, seconds: float) -> None:
         tally = done.tally
-        if tally is None:
+        if tally is None or not tally.asked:
             return
         if tally.error:
             outcome, say = "failed", self._log.warning
@@ -308,23 +415,27 @@ class _Daemon:
             words |= {"error": tally.error, "failures": done.failures}
             words |= {"next": f"{done.next_poll_at:%Y-%m-%dT%H:%M:%SZ}"} if done.next_poll_at else {}
             words |= {"ailing": True} if done.failures >= schedule.AILING_AFTER else {}
+            words |= {"gone": True} if tally.gone else {}
         elif done.claim.failures:
             self._log.info("source recovered", source=tally.source, failures=done.claim.failures)
         if outcome != "unchanged":
             say(f"refresh {outcome}", **words, seconds=round(seconds, 3))
         self._tell_left_out(tally)
+        if tally.new:
+            self._to_count.add(tally.source)
         if tally.read or (tally.error is None and tally.new):
             self._due_to_publish.set()
 
     def _tell_left_out(self, tally: Tally) -> None:
-        """Name files that cannot be used, each once; of many, the first few."""
+        """Name files and entries that cannot be used, each once; of many, the first few."""
         before = self._left_out.get(tally.source, set())
-        self._left_out[tally.source] = set(tally.unusable)
-        fresh = [(path, reason) for path, reason in tally.unusable if (path, reason) not in before]
+        noted = [(path[:_NAME_LENGTH], reason) for path, reason in tally.unusable[:_REMEMBERED_FILES]]
+        self._left_out[tally.source] = set(noted)
+        fresh = [(path, reason) for path, reason in noted if (path, reason) not in before]
         for path, reason in fresh[:_NAMED_FILES]:
-            self._log.warning("file left out", source=tally.source, path=path, reason=reason)
+            self._log.warning("left out", source=tally.source, path=path, reason=reason)
         if len(fresh) > _NAMED_FILES:
-            self._log.warning("files left out", source=tally.source, more=len(fresh) - _NAMED_FILES)
+            self._log.warning("more left out", source=tally.source, more=len(tally.unusable) - _NAMED_FILES)
 
     async def _publisher(self) -> None:
         """Write what is due whenever something changed, and again after a pause as long as something failed."""
@@ -334,9 +445,13 @@ class _Daemon:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due_to_publish.wait(), pause)
             self._due_to_publish.clear()
-            report = await self._in_thread(self._publishing, self._publish)
+            began = time.monotonic()
+            to_count, self._to_count = self._to_count, set()
+            report = await self._in_thread(self._publishing, partial(self._publish, to_count))
+            self._to_count |= to_count  # what could not be counted
             self._tell_published(report)
             failures = failures + 1 if report.errors else 0
+            await asyncio.sleep(min(2 * (time.monotonic() - began), LONGEST_REST_SECONDS))
 
     def _tell_published(self, report: publishing.Report) -> None:
         """Say what is new of it: an error that was said the last time is not said again."""
@@ -353,15 +468,17 @@ class _Daemon:
             self._log.info("published", files=len(report.written))
             self._start(partial(self._ping, report), "ping")
 
-    def _publish(self) -> publishing.Report:
+    def _publish(self, to_count: set[str]) -> publishing.Report:
+        """Write what is due, and count the articles of these sources; those that were counted are taken out."""
         report = publishing.Report()
         if self._asked_to_stop.is_set():
             return report  # the next start publishes what is due
         try:
             publishing.publish(self._store, self._settings, now=_now(), report=report)
-            for source in self._settings.source:
+            while to_count:
+                name = to_count.pop()
                 with self._store.transaction() as connection:
-                    self._metrics.kept(source.name, polls.count(connection, source.name))
+                    self._metrics.kept(name, polls.count(connection, name))
         except FeedbridgeError as error:
             report.errors.append(str(error))
         except Exception as error:  # noqa: BLE001  (what nobody thought of must not end all publishing)
@@ -382,6 +499,7 @@ class _Daemon:
                 self._log.info("the hub has the word", url=hub, feeds=len(topics))
 
     async def _keep_house(self) -> None:
+        self._to_count |= {source.name for source in self._settings.source}
         await self._in_thread(self._publishing, self._store.tidy)
 
     async def _reload(self) -> None:
@@ -391,10 +509,14 @@ class _Daemon:
             fresh = settings.load(self._path, self._environ)
             self._refuse_moves(fresh)
             self._schedule.use(fresh)
+            self._web.use(fresh.site)
+            moved = _moved(self._settings, fresh)
             self._settings = fresh
             self._watch()
+            self._to_count |= {source.name for source in fresh.source}
             self._due_to_publish.set()
-            await self._in_thread(self._scheduling, partial(self._schedule.enter_new, now=_now()))
+            self._noticed |= moved
+            await self._in_thread(self._scheduling, partial(self._take_up, moved))
         except SettingsError as error:
             self._log.error("settings refused, the old ones stay in force", error=str(error))
         except FeedbridgeError as error:
@@ -403,8 +525,17 @@ class _Daemon:
             self._log.info("settings reloaded", path=str(self._path))
         self._manager.ready()
 
+    def _take_up(self, moved: Collection[str]) -> None:
+        """Put new sources on the schedule; what was wished at an address that is no longer asked is forgotten."""
+        self._schedule.enter_new(now=_now())
+        for name in moved:
+            with self._store.transaction() as connection:
+                state = polls.source_state(connection, name)
+                visits.note_wish(connection, state.row, not_before=None)
+                visits.note_gone(connection, state.row, at=None)
+
     def _refuse_moves(self, fresh: Settings) -> None:
-        for key in ("store", "output", "listen", "base_url", "hub"):
+        for key in ("store", "output", "listen", "base_url", "hub", "contact"):
             if getattr(fresh.site, key) != getattr(self._settings.site, key):
                 raise SettingsError(f"{self._path}: [site]: {key}: has changed; that takes a restart")
 
@@ -414,7 +545,8 @@ class _Daemon:
             task.cancel()
         folders: dict[Path, list[str]] = {}
         for source in self._settings.source:
-            folders.setdefault(source.path, []).append(source.name)
+            if isinstance(source, ArchiveSource):
+                folders.setdefault(source.path, []).append(source.name)
         self._noticed &= {source.name for source in self._settings.source}
         self._watches = [
             asyncio.create_task(watching.watch_folder(folder, partial(self._notice, names)))
@@ -469,6 +601,13 @@ class _Daemon:
 
     async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _moved(before: Settings, fresh: Settings) -> set[str]:
+    """The sources on the web that have another address now."""
+    known = {source.name: source.url for source in before.source if isinstance(source, FeedSource)}
+    there = (source for source in fresh.source if isinstance(source, FeedSource))
+    return {source.name for source in there if known.get(source.name, source.url) != source.url}
 
 
 def _now() -> datetime:

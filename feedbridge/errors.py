@@ -6,9 +6,13 @@ FeedbridgeError
 ├── PublishError       this document; the one that stands stays
 ├── SourceError        this source, this time; its last good feed stays up
 │   ├── FetchError     nothing usable came
+│   │   ├── Refused    we are asked to stay away for a while
+│   │   └── Gone       it is gone for good; we stop asking
 │   └── ParseError     what came cannot be read
 └── UnusableItem       one item is left out and counted, the rest goes on
 """
+
+from datetime import timedelta
 
 
 class FeedbridgeError(Exception):
@@ -33,6 +37,24 @@ class SourceError(FeedbridgeError):
 
 class FetchError(SourceError):
     """Nothing usable came from the source."""
+
+
+class Refused(FetchError):  # noqa: N818  (an answer, not a fault)
+    """The server asks to be left alone (429, or 503 with Retry-After).
+
+    Attributes:
+        retry_after: For so long.
+        url: The address that was answered so, or None where that is not told.
+    """
+
+    def __init__(self, message: str, *, retry_after: timedelta, url: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.url = url
+
+
+class Gone(FetchError):  # noqa: N818  (an answer, not a fault)
+    """The server says that the source is gone for good (410); we stop asking."""
 
 
 class ParseError(SourceError):

@@ -1,25 +1,28 @@
 """Looking without touching: what made an article, what a source would yield, how all stands."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from feedbridge import publishing, schedule
 from feedbridge.articles.identity import spellings
-from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, normalise, recognise
+from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise, recognise
 from feedbridge.errors import SourceError
 from feedbridge.fetch import files as folder
-from feedbridge.model import Article, Image, Page
-from feedbridge.refresh import reason_of, rules_of
-from feedbridge.settings import ArchiveSource, Settings
+from feedbridge.fetch.validators import LONGEST_WISH
+from feedbridge.keeping import reason_of, rules_of, too_many
+from feedbridge.model import Article, Image, Page, RawItem
+from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
-from feedbridge.store import articles, feeds, polls
+from feedbridge.store import articles, feeds, polls, schema, visits
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
+from feedbridge.store.visits import Visit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +63,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Previewed:
-    """What one file would yield: an article, or the reason why not."""
+    """What one file or entry would yield: an article, or the reason why not."""
 
     path: str
     told: Normalised | None = None
@@ -79,17 +82,40 @@ class FeedStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SiteStatus:
+    """How the site of a source on the web stands; addresses are without user name and password.
+
+    Attributes:
+        address: That of the settings.
+        asked_at: The one that is asked: it may have moved for good, or its page names a feed.
+        moved_to: Where permanent redirects lead, be they believed already or not.
+        found: The feed that its page names.
+        not_before: It wishes not to be asked sooner, as long as that lies ahead.
+        unchanged: Its last good answer brought nothing new; None before the first.
+    """
+
+    address: str
+    asked_at: str
+    moved_to: str | None = None
+    found: str | None = None
+    not_before: datetime | None = None
+    unchanged: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SourceStatus:
     """How a source stands.
 
     Attributes:
         ailing: It has failed many times on end.
         silent: It has brought nothing for much longer than is its habit.
+        site: Where it is on the web, if it is.
     """
 
     summary: polls.SourceSummary
     ailing: bool
     silent: bool
+    site: SiteStatus | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,23 +154,29 @@ def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Exp
 
 
 def preview(settings: Settings, source_name: str, *, now: datetime, limit: int) -> Iterator[Previewed]:
-    """Show what a source would yield, the files that changed last first; nothing is kept.
+    """Show what a source would yield; nothing is kept.
+
+    Of a folder, the files that changed last come first; of a feed, which is asked for, its entries in its own order.
 
     Raises:
-        FetchError: The folder cannot be listed.
+        SourceError: The folder cannot be listed, or the feed cannot be read.
     """
+    now = now.astimezone(UTC).replace(microsecond=0)
     source = next(source for source in settings.source if source.name == source_name)
+    if isinstance(source, FeedSource):
+        yield from _preview_feed(settings, source, now=now, limit=limit)
+        return
     listing = _list(settings, source)
     newest = sorted(listing.files, key=lambda file: (-file.mtime_ns, file.path))
     for file in newest[:limit]:
-        yield _preview_file(source, file, now=now.astimezone(UTC).replace(microsecond=0))
+        yield _preview_file(source, file, now=now)
     for path, reason in listing.refused:
         yield Previewed(path=path, unusable=reason)
 
 
 def missing_folders(settings: Settings) -> Iterator[tuple[ArchiveSource, str]]:
     """The sources whose folder cannot be read, with the reason."""
-    for source in settings.source:
+    for source in _folders(settings):
         try:
             os.scandir(source.path).close()
         except OSError as error:
@@ -159,7 +191,7 @@ def status(settings: Settings, *, now: datetime) -> Status:
     """
     with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
         return Status(
-            sources=tuple(_source_status(connection, source.name, now=now) for source in settings.source),
+            sources=tuple(_source_status(connection, source, now=now) for source in settings.source),
             feeds=tuple(_feed_statuses(connection, settings)),
         )
 
@@ -174,22 +206,53 @@ def back_up(settings: Settings, target: Path) -> None:
         store.back_up(target)
 
 
-def _source_status(connection: Connection, name: str, *, now: datetime) -> SourceStatus:
-    summary = polls.summary(connection, name, now=now, normaliser=NORMALISER_VERSION)
+def _source_status(connection: Connection, source: Source, *, now: datetime) -> SourceStatus:
+    summary = polls.summary(connection, source.name, now=now, normaliser=NORMALISER_VERSION)
     return SourceStatus(
         summary=summary,
         ailing=summary.failures >= schedule.AILING_AFTER,
         silent=summary.grown and schedule.is_silent(summary.history, now=now),
+        site=_site_status(connection, source, summary, now=now) if isinstance(source, FeedSource) else None,
     )
 
 
+def _site_status(
+    connection: Connection, source: FeedSource, summary: polls.SourceSummary, *, now: datetime
+) -> SiteStatus:
+    from feedbridge.asking import without_user  # here, for they bring what only the web needs
+    from feedbridge.visiting import address_of
+
+    row = connection.scalar(select(schema.sources.c.id).where(schema.sources.c.name == source.name))
+    visit = visits.visit_of(connection, row) if row is not None else None
+    if visit is None or visit.url != source.url:  # what is remembered of another address says nothing of this one
+        visit = Visit(url=source.url)
+    wish = summary.not_before
+    return SiteStatus(
+        address=without_user(source.url),
+        asked_at=without_user(address_of(source, visit, now=now)),
+        moved_to=without_user(visit.moved_to) if visit.moved_to else None,
+        found=without_user(visit.found) if visit.found else None,
+        not_before=wish if wish and now < wish <= now + LONGEST_WISH else None,
+        unchanged=_brought_nothing(connection, row),
+    )
+
+
+def _brought_nothing(connection: Connection, source_id: int | None) -> bool | None:
+    """Whether the last refresh that went well brought nothing new; None where none is remembered."""
+    polled = schema.polls.c
+    went_well = select(polled.new + polled.changed).where(polled.source_id == source_id, polled.error.is_(None))
+    brought = connection.scalar(went_well.order_by(polled.id.desc()).limit(1))
+    return None if brought is None else brought == 0
+
+
 def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedStatus]:
+    facts = visits.facts(connection)
     for table in settings.feed:
         counts = feeds.counts(connection, table.name)
         for feed in feeds.feeds_of(connection, table.name):
             entries, newest = counts.get(feed.row, (0, None))
             address = settings.site.base_url + publishing.subscription_path(feed.name, table.formats[0])
-            title = publishing.feed_title(settings, table, feed)
+            title = publishing.feed_title(settings, table, feed, facts)
             yield FeedStatus(name=feed.name, title=title, entries=entries, newest=newest, address=address)
 
 
@@ -202,12 +265,12 @@ def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Ke
         body_from=kept.body_path,
         aliases=tuple(articles.aliases_of(connection, row)),
         places=tuple(_places(connection, settings, row)),
-        images=_explain_images(settings, kept.article),
+        images=_explain_images(settings, kept.article, visits.facts(connection)),
     )
 
 
 def _explain_known_file(connection: Connection, settings: Settings, name: str) -> Iterator[Explanation]:
-    for source in settings.source:
+    for source in _folders(settings):
         for path in _paths(source, name):
             if file := articles.file_of(connection, source.name, folder.storable(path)):
                 if file.article is not None:
@@ -220,7 +283,7 @@ def _explain_known_file(connection: Connection, settings: Settings, name: str) -
 def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterator[Explanation]:
     """A file that was never kept is read as a refresh would read it."""
     now = now.astimezone(UTC).replace(microsecond=0)
-    for source in settings.source:
+    for source in _folders(settings):
         for path in _paths(source, name):
             if not _is_file(source.path / path):
                 continue
@@ -234,9 +297,13 @@ def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterat
                 article=article,
                 files=(told.path,),
                 body_from=told.path,
-                images=_explain_images(settings, article) if article else (),
+                images=_explain_images(settings, article, {}) if article else (),
             )
             return
+
+
+def _folders(settings: Settings) -> Iterator[ArchiveSource]:
+    return (source for source in settings.source if isinstance(source, ArchiveSource))
 
 
 def _list(settings: Settings, source: ArchiveSource) -> folder.Listing:
@@ -265,6 +332,34 @@ def _left_out(source: ArchiveSource, path: str) -> Previewed:
     return Previewed(path=folder.storable(path), unusable=reason)
 
 
+def _preview_feed(settings: Settings, source: FeedSource, *, now: datetime, limit: int) -> Iterator[Previewed]:
+    from feedbridge.asking import Web  # here, for it brings what only the web needs
+    from feedbridge.workers import Index
+
+    async def peek() -> tuple[Index, list[RawItem]]:
+        async with (
+            Web(settings.site) as web,
+            web.read(source, await web.fetch(source, source.url, now=now), now=now) as found,
+        ):
+            wanted = range(min(limit, len(found.reading.index.outlines)))
+            items = [item async for batch in found.reading.items(wanted) for _, item in batch]
+            return found.reading.index, items
+
+    index, items = asyncio.run(peek())
+    yield from (_preview_entry(item, rules_of(source), now=now) for item in items)
+    yield from (Previewed(path=one.name, unusable=one.reason) for one in index.left_out)
+    if index.beyond:
+        yield Previewed(path="the rest", unusable=too_many(index.beyond))
+
+
+def _preview_entry(item: RawItem, rules: Rules, *, now: datetime) -> Previewed:
+    name = item.link or item.id or item.title or "an entry without a name"
+    try:
+        return Previewed(path=name, told=normalise(item, recognise(item, rules), rules, first_seen=now))
+    except Exception as error:  # noqa: BLE001  (as in a refresh, a bad entry is named)
+        return Previewed(path=name, unusable=reason_of(error))
+
+
 def _preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
     rules = rules_of(source)
     try:
@@ -285,12 +380,12 @@ def _places(connection: Connection, settings: Settings, row: int) -> Iterator[tu
             yield name, publishing.document_path(name, number, table.formats[0])
 
 
-def _explain_images(settings: Settings, article: Article) -> tuple[ExplainedImage, ...]:
+def _explain_images(settings: Settings, article: Article, facts: publishing.Facts) -> tuple[ExplainedImage, ...]:
     source = next((source for source in settings.source if source.name == article.source), None)
     if source is None:
         return ()
     faces = [
-        (table.name, publishing.face(settings, table, source))
+        (table.name, publishing.face(settings, table, source, facts))
         for table in settings.feed
         if source in settings.sources_of(table)
     ]

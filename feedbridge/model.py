@@ -5,7 +5,7 @@ Times are aware, in UTC, cut to whole seconds.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 
@@ -34,6 +34,23 @@ class Enclosure:
     href: str
     type: str | None = None
     length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Element:
+    """An element of another vocabulary, such as iTunes' or Podcasting 2.0's, that passes through as it is.
+
+    Attributes:
+        namespace: The canonical address of its vocabulary.
+        name: Its local name.
+        attributes: Those without a namespace, in their order.
+    """
+
+    namespace: str
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    children: tuple["Element", ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,12 +124,77 @@ class Page:
     """What came for a request.
 
     Attributes:
-        path: The file's path relative to its source's folder, with `/`.
-        body: Its bytes, whole.
+        path: The file's path relative to its source's folder, with `/`; or the address that it came from.
+        body: Its bytes, whole, no longer compressed.
+        content_type: The header's value as the server wrote it.
     """
 
     path: str
     body: bytes
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """Asks for another page in place of this one; `url` is absolute."""
+
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unread:
+    """Items of a page that are only counted, for it has more than are read."""
+
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The feed that an item was first published in (RFC 4287 section 4.2.11), as far as it is told.
+
+    Attributes:
+        id: An absolute IRI.
+        link: Its page.
+        self_link: Its own address.
+    """
+
+    id: str | None = None
+    title: str | None = None
+    link: str | None = None
+    self_link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceFacts:
+    """What a source says of itself.
+
+    Attributes:
+        id: An absolute IRI.
+        title: Plain text in one line.
+        subtitle: Plain text in one line: its description.
+        link: The address of its page.
+        self_link: The address that it gives for itself.
+        icon: The address of its picture.
+        language: A BCP 47 tag.
+        least_interval: It asks not to be fetched again sooner (RSS `ttl`, `sy:updatePeriod`).
+        skip_hours: Hours of the day, 0 to 23 in UTC, in which it is not to be fetched.
+        skip_days: Days of the week, Monday is 0, in UTC, on which it is not to be fetched.
+        extensions: Elements of other vocabularies that speak of the whole feed.
+    """
+
+    id: str | None = None
+    title: str | None = None
+    subtitle: str | None = None
+    link: str | None = None
+    self_link: str | None = None
+    icon: str | None = None
+    language: str | None = None
+    rights: str | None = None
+    authors: tuple[Person, ...] = ()
+    least_interval: timedelta | None = None
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
+    extensions: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,8 +206,13 @@ class RawItem:
         title: Plain text, entities undone.
         content: HTML.
         lead_block: True where the content may open with a block that holds author and date.
+        pictures: Pictures beside the text, the best first; addresses as written.
         path: The file that it came from, relative to its source's folder.
         witnesses: The dates that the source gives, in no particular order.
+        origin: The feed that it was in before it came to this one, if it says so.
+        extensions: Elements of other vocabularies.
+        shared_id: Other items of the page, with other links or titles, have the same id: it tells nothing.
+        shared_link: Other items of the page, with other ids or titles, have the same link.
     """
 
     id: str | None = None
@@ -140,8 +227,17 @@ class RawItem:
     base: str | None = None
     rights: str | None = None
     language: str | None = None
+    pictures: tuple[Image, ...] = ()
     path: str | None = None
     witnesses: tuple[Witness, ...] = ()
+    origin: Origin | None = None
+    extensions: tuple[Element, ...] = ()
+    shared_id: bool = False
+    shared_link: bool = False
+
+
+Part = SourceFacts | RawItem | Unread | Request
+"""What a page may tell: of its source, an item, how much more there is, or which page to read in its place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +260,8 @@ class Article:
         first_seen: When we first saw it.
         changed: When we last saw its text change.
         content_hash: Hex digest over title, visible text, links and picture origins, with the rule's version.
+        origin: The feed that it was in before it came to its source.
+        extensions: Elements of other vocabularies; an address of a picture stands in them as `image:N`.
     """
 
     id: str
@@ -186,6 +284,8 @@ class Article:
     changed: datetime
     content_hash: str
     testimonies: tuple[Testimony, ...] = ()
+    origin: Origin | None = None
+    extensions: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,17 +300,24 @@ class EntryImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntrySource:
-    """Where an entry of a merged feed comes from (RFC 4287 section 4.2.11)."""
+    """Where an entry comes from (RFC 4287 section 4.2.11); `self_link` is the address of that feed."""
 
     id: str
     title: str
     updated: datetime
     link: str | None = None
+    self_link: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """An article as one feed shows it: the picture policy is applied, nothing is left to decide."""
+    """An article as one feed shows it: the picture policy is applied, nothing is left to decide.
+
+    Attributes:
+        source: The feed that it was first in, where that is another.
+        via: The address of the feed that it was taken from (RFC 4287 section 4.2.7.2).
+        extensions: Elements of other vocabularies.
+    """
 
     id: str
     title: str
@@ -227,6 +334,8 @@ class Entry:
     rights: str | None = None
     language: str | None = None
     source: EntrySource | None = None
+    via: str | None = None
+    extensions: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,6 +352,7 @@ class Feed:
         archive: True for an archive document.
         updated: The newest change among its entries.
         author: Stands for entries that have none.
+        extensions: Elements of other vocabularies that speak of the whole feed.
     """
 
     id: str
@@ -260,6 +370,7 @@ class Feed:
     prev_archive: str | None = None
     next_archive: str | None = None
     archive: bool = False
+    extensions: tuple[Element, ...] = ()
     entries: tuple[Entry, ...] = field(default=())
 
 

@@ -1,26 +1,35 @@
 """Everything once: refresh the sources, then write the feeds that changed."""
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from feedbridge import publishing, refresh
+from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
-from feedbridge.settings import Settings, Source
+from feedbridge.keeping import Tally
+from feedbridge.refresh import Wish, refresh
+from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.store import articles
 from feedbridge.store.database import Store
 
 Progress = Callable[[str, int, int], None]
 """Told the source, and how many of its files of how many are done."""
 
+VISITING_THREADS = 2
+"""Threads that work with the store for visits to sites: one waits for the disk while the other reads."""
+
+_Wishes = Mapping[str, Wish]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
     """What a build did."""
 
-    tallies: tuple[refresh.Tally, ...]
+    tallies: tuple[Tally, ...]
     published: publishing.Report
 
     @property
@@ -63,31 +72,86 @@ def build(
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     report = publishing.Report()
-    tallies = []
     with Store(settings.site.store_path, write=True, rebuild=rebuild) as store:
-        for source in settings.source:
-            wish = refresh.Wish(
+        wishes = {
+            source.name: Wish(
                 now=now,
                 reread=source.name in reread,
                 accept=source.name in accept,
                 leave_out=settings.site.output,
             )
-            tallies.append(_refresh(store, source, wish, partial(progress, source.name)))
+            for source in settings.source
+        }
+        tallies = _refresh_folders(store, settings, wishes, progress) | _visit_sites(
+            store, settings, wishes, progress, now=now
+        )
         try:
             publishing.publish(store, settings, now=now, report=report)
         except PublishError as error:
             report.errors.append(str(error))
-    return Build(tallies=tuple(tallies), published=report)
+    return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report)
 
 
-def _refresh(store: Store, source: Source, wish: refresh.Wish, progress: refresh.Progress) -> refresh.Tally:
-    """Refresh a source; what nobody thought of is its own failure, too, and does not end the build."""
-    try:
-        return refresh.refresh(store, source, wish, progress)
-    except FeedbridgeError:
-        raise
-    except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
-        return refresh.Tally(source=source.name, error=f"broke off ({type(error).__name__}: {error})")
+def _refresh_folders(store: Store, settings: Settings, wishes: _Wishes, progress: Progress) -> dict[str, Tally]:
+    """Refresh the folders one after the other."""
+    tallies = {}
+    for source in settings.source:
+        if isinstance(source, ArchiveSource):
+            try:
+                tally = refresh(store, source, wishes[source.name], partial(progress, source.name))
+            except FeedbridgeError:
+                raise
+            except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
+                tally = broken_off(source, error)
+            tallies[source.name] = tally
+    return tallies
+
+
+def _visit_sites(
+    store: Store, settings: Settings, wishes: _Wishes, progress: Progress, *, now: datetime
+) -> dict[str, Tally]:
+    """Refresh the sources on the web, all at once as far as their hosts allow it."""
+    sources = [source for source in settings.source if isinstance(source, FeedSource)]
+    if not sources:
+        return {}
+    import uvloop  # here, for they are what only the web needs
+
+    from feedbridge.asking import Web
+    from feedbridge.visiting import Visitor
+
+    async def visit(visitor: "Visitor", source: FeedSource) -> Tally:
+        try:
+            return await visitor.refresh(source, wishes[source.name])
+        except FeedbridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
+            return broken_off(source, error)
+        finally:
+            progress(source.name, 1, 1)
+
+    async def visit_all(pool: ThreadPoolExecutor) -> dict[str, Tally]:
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, pool)
+        async with Web(settings.site) as web, asyncio.TaskGroup() as group:
+            visitor = Visitor(store, web, in_thread=in_thread)
+            await visitor.start(now=now)
+            tasks = {source.name: group.create_task(visit(visitor, source)) for source in sources}
+        return {name: task.result() for name, task in tasks.items()}
+
+    with ThreadPoolExecutor(VISITING_THREADS) as pool, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(visit_all(pool))
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error of a group; each would have ended the build alone."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def broken_off(source: Source, error: Exception) -> Tally:
+    """What nobody thought of is the source's own failure, too, and does not harm the others."""
+    return Tally(source=source.name, kind=source.kind, error=f"broke off ({type(error).__name__}: {error})")
 
 
 def remove(settings: Settings, name: str, *, now: datetime) -> Removal:

@@ -2,22 +2,29 @@
 
 import random
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from feedbridge import schedule
-from feedbridge.refresh import Tally, Wish, refresh
+from feedbridge.fetch.validators import LONGEST_WISH
+from feedbridge.keeping import Tally
+from feedbridge.refresh import Wish, refresh
 from feedbridge.schedule import Rhythm
-from feedbridge.settings import Settings, Source
-from feedbridge.store import claims, polls
+from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
+from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 
 CLOCK_SLACK = timedelta(seconds=30)
 """The wall clock and the monotonic clock may part by so much before the clock counts as set."""
+
+QUEUE_OF_HOST = 2
+"""So many sources of one host are claimed at a time; they are asked one after the other."""
 
 STAGGER = timedelta(seconds=60)
 """Sources that fell due while nobody was there are spread over so much time."""
@@ -79,19 +86,40 @@ class Schedule:
         """
         with self._store.transaction() as connection:
             claims.release_all(connection)
-            claims.enter(connection, list(self._sources), now=now)
-            self._catch_up(connection, now=now)
+            self._enter(connection, now=now)
 
     def enter_new(self, *, now: datetime) -> None:
         """Put sources on the schedule that the settings have gained, and heed rhythms that have become quicker."""
         with self._store.transaction() as connection:
-            claims.enter(connection, list(self._sources), now=now)
-            self._catch_up(connection, now=now)
+            self._enter(connection, now=now)
 
-    def take(self, *, now: datetime, limit: int) -> list[Claim]:
-        """Claim sources that are due, the longest due first."""
+    def source(self, name: str) -> Source | None:
+        """A source by its name, or None if it is no longer in the settings."""
+        return self._sources.get(name)
+
+    def take_folders(self, *, now: datetime, limit: int) -> list[Claim]:
+        """Claim folders that are due, the longest due first."""
+        names = [name for name, source in self._sources.items() if isinstance(source, ArchiveSource)]
         with self._store.transaction() as connection:
-            return claims.claim(connection, list(self._sources), now=now, limit=limit)
+            return claims.claim(connection, names, now=now, limit=limit)
+
+    def take_sites(self, *, now: datetime, limit: int, at_work: Iterable[str]) -> list[Claim]:
+        """Claim sources on the web that are due, the longest due first, but few of any one host.
+
+        Args:
+            now: The time; aware.
+            limit: At most so many.
+            at_work: The names of those that are claimed already.
+        """
+        hosts = {name: _host(source.url) for name, source in self._sources.items() if isinstance(source, FeedSource)}
+        queues = Counter(hosts[name] for name in at_work if name in hosts)
+        chosen: list[str] = []
+        with self._store.transaction() as connection:
+            for name in claims.due(connection, list(hosts), now=now):
+                if len(chosen) < limit and queues[hosts[name]] < QUEUE_OF_HOST:
+                    queues[hosts[name]] += 1
+                    chosen.append(name)
+            return claims.claim(connection, chosen, now=now, limit=limit) if chosen else []
 
     def waiting(self, *, now: datetime) -> int:
         """How many sources are due and not at work."""
@@ -126,7 +154,7 @@ class Schedule:
         return ahead - before if was_set else None
 
     def poll(self, claim: Claim, *, now: datetime, stop: threading.Event) -> Polled:
-        """Refresh a claimed source, and say when it is due again.
+        """Refresh a claimed folder, and say when it is due again.
 
         Args:
             claim: From `take`; when it was taken, and not `now`, decides what is next, since the clock may have been
@@ -143,17 +171,37 @@ class Schedule:
                 raise Stopped
 
         source = self._sources.get(claim.name)
-        if source is None:
-            return self._give_back(claim)
+        if not isinstance(source, ArchiveSource):
+            return self.give_back(claim)
         try:
             tally = refresh(self._store, source, Wish(now=now, leave_out=self._output), heed)
         except Stopped:
-            return self._give_back(claim)
-        failures = claim.failures + 1 if tally.error else 0
-        at = self._settle(claim, next_poll_at=self._next(source, claim, failures=failures), failures=failures)
+            return self.give_back(claim)
+        return self.settle(claim, tally)
+
+    def settle(self, claim: Claim, tally: Tally) -> Polled:
+        """Say when a source that was refreshed is due again: never before its site wishes.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        source = self._sources.get(claim.name)
+        if source is None:
+            return self.give_back(claim)
+        if tally.asked:
+            failures = claim.failures + 1 if tally.error else 0
+            following = self._next(source, claim, failures=failures)
+        else:
+            failures, following = (
+                claim.failures,
+                claim.taken + schedule.base_interval(rhythm_of(source), now=claim.taken),
+            )
+        at = max(following, tally.not_before) if tally.not_before else following
+        at = self._settle(claim, next_poll_at=at, failures=failures)
         return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at)
 
-    def _give_back(self, claim: Claim) -> Polled:
+    def give_back(self, claim: Claim) -> Polled:
+        """Leave a claimed source as it was: still due."""
         at = self._settle(claim, next_poll_at=claim.due, failures=claim.failures)
         return Polled(claim=claim, tally=None, failures=claim.failures, next_poll_at=at)
 
@@ -173,6 +221,12 @@ class Schedule:
             claims.settle(connection, claim.name, next_poll_at=at, failures=failures)
         return at
 
+    def _enter(self, connection: Connection, *, now: datetime) -> None:
+        claims.enter(connection, list(self._sources), now=now)
+        addresses = {name: source.url for name, source in self._sources.items() if isinstance(source, FeedSource)}
+        visits.begin_anew(connection, addresses, now=now)
+        self._catch_up(connection, now=now)
+
     def _catch_up(self, connection: Connection, *, now: datetime) -> None:
         """Spread what fell due while nobody looked over as much time as it is late, up to a while.
 
@@ -181,11 +235,14 @@ class Schedule:
         late = [one for one in claims.schedule(connection, list(self._sources)) if self._is_late(one, now=now)]
         span = max((min(abs(now - one.due), STAGGER) for one in late), default=STAGGER)
         for count, one in enumerate(late):
-            claims.set_due(connection, one.name, at=now + span * count / len(late))
+            at = now + span * count / len(late)
+            wish = _wish(one, now=now)
+            claims.set_due(connection, one.name, at=max(at, wish) if wish else at)
 
     def _is_late(self, one: Planned, *, now: datetime) -> bool:
         rhythm = rhythm_of(self._sources[one.name])
-        return one.due < now or one.due > schedule.latest(rhythm, now=now, failures=one.failures)
+        latest = schedule.latest(rhythm, now=now, failures=one.failures)
+        return one.due < now or one.due > max(latest, _wish(one, now=now) or latest)
 
     def _move(self, connection: Connection, *, by: timedelta, now: datetime) -> None:
         """Move the schedule with the clock; the turns of cron lines stay on the wall clock, none is missed."""
@@ -196,3 +253,12 @@ class Schedule:
             if rhythm.cron is not None and not one.failures:
                 turn = schedule.next_by_cron(rhythm.cron, rhythm.zone, after=now)
                 claims.set_due(connection, one.name, at=min(one.due, turn))
+
+
+def _wish(one: Planned, *, now: datetime) -> datetime | None:
+    """Until when its site wishes to be left alone; None where that is no wish, but a clock that ran ahead."""
+    return one.not_before if one.not_before and one.not_before <= now + LONGEST_WISH else None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""

@@ -8,21 +8,22 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from feedbridge import intake
-from feedbridge.articles.identity import mint
+from feedbridge.articles.identity import is_iri, mint
+from feedbridge.articles.images import read_image
 from feedbridge.errors import PublishError
 from feedbridge.feeds import archives, assemble, html, jsonfeed, lint, opml, rendering, syndication
 from feedbridge.feeds.assemble import SourceFace
-from feedbridge.model import Entry, Feed, Person
+from feedbridge.model import Element, Entry, Feed, Person, SourceFacts
 from feedbridge.policies import Policy, choose, parse_policy
 from feedbridge.publish.files import OutputError, OutputFolder
-from feedbridge.settings import FeedTable, Settings, Source, digest
-from feedbridge.store import articles, polls
+from feedbridge.settings import FeedSource, FeedTable, Settings, Source, digest
+from feedbridge.store import articles, polls, visits
 from feedbridge.store import feeds as rows
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
 
-RENDERING_VERSION = 1
+RENDERING_VERSION = 2
 """Counts up when documents would be written otherwise; all are then written again."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +49,12 @@ FORMATS = {
     "rss": Format("rss", rendering.RSS, syndication.rss),
     "json": Format("json", rendering.JSON_FEED, jsonfeed.json_feed),
 }
+
+
+Facts = Mapping[str, SourceFacts]
+"""What sources say of themselves, by name."""
+
+_NO_FACTS = SourceFacts()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -89,11 +96,12 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
     with store.transaction() as connection:
         rows.forget_families(connection, but=[table.name for table in settings.feed])
         outputs = rows.written(connection)
-    press = _Press(store, settings, folder, outputs, report)
+        facts = visits.facts(connection)
+    press = _Press(store, settings, folder, outputs, report, facts)
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
     for table in tables:
-        intake.take_in(store, settings, table, look=_look(settings, table), now=now)
+        intake.take_in(store, settings, table, look=_look(settings, table, facts), now=now)
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
         intake.retain(store, tables, now=now)
     for table in tables:
@@ -135,7 +143,13 @@ class _Press:
     """Writes documents."""
 
     def __init__(
-        self, store: Store, settings: Settings, folder: OutputFolder, outputs: Mapping[str, Output], report: Report
+        self,
+        store: Store,
+        settings: Settings,
+        folder: OutputFolder,
+        outputs: Mapping[str, Output],
+        report: Report,
+        facts: Facts,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -143,6 +157,7 @@ class _Press:
         self._ours = frozenset(outputs)
         self._known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
         self._report = report
+        self._facts = facts
         self._indexed: list[html.IndexFeed] = []
         self._listed: list[opml.OpmlFeed] = []
         self._newest: datetime | None = None
@@ -155,7 +170,7 @@ class _Press:
             counts = rows.counts(connection, table.name)
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
-            expected |= _Layout(self, self._store, self._settings, table, feed).print()
+            expected |= _Layout(self, self._store, self._settings, table, feed, self._facts).print()
             self._list(table, feed, newest=newest)
         return expected
 
@@ -245,7 +260,8 @@ class _Press:
     def _list(self, table: FeedTable, feed: FeedRow, *, newest: datetime | None) -> None:
         self._newest = max((date for date in (newest, self._newest) if date), default=None)
         site = self._settings.site
-        title = feed_title(self._settings, table, feed)
+        title = feed_title(self._settings, table, feed, self._facts)
+        about = _about(self._settings, table, self._facts)
         paths = {form: subscription_path(feed.name, form) for form in table.formats}
         first = next(iter(paths.values()))
         self._listed.append(
@@ -254,8 +270,8 @@ class _Press:
         self._indexed.append(
             html.IndexFeed(
                 title=title,
-                subtitle=table.subtitle,
-                language=table.language,
+                subtitle=table.subtitle or about.subtitle,
+                language=table.language or about.language,
                 newest=newest,
                 subscriptions=tuple(
                     html.Subscription(href=path, media_type=FORMATS[form].media_type) for form, path in paths.items()
@@ -267,7 +283,9 @@ class _Press:
 class _Layout:
     """Lays out one feed and writes its documents that are due."""
 
-    def __init__(self, press: _Press, store: Store, settings: Settings, table: FeedTable, feed: FeedRow) -> None:
+    def __init__(
+        self, press: _Press, store: Store, settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts
+    ) -> None:
         self._press = press
         self._store = store
         self._site = settings.site
@@ -275,7 +293,10 @@ class _Layout:
         self._table = table
         self._feed = feed
         self._sources = settings.sources_of(table)
-        self._faces = {source.name: face(settings, table, source) for source in self._sources}
+        self._facts = facts
+        self._faces = {source.name: face(settings, table, source, facts) for source in self._sources}
+        self._about = _about(settings, table, facts)
+        self._extensions = self._feed_extensions()
 
     def print(self) -> set[str]:
         with self._store.transaction() as connection:
@@ -333,8 +354,8 @@ class _Layout:
             path = document_path(self._feed.name, number, name)
             feed = Feed(
                 id=self._table.id or self._feed.uid,
-                title=feed_title(self._settings, self._table, self._feed),
-                subtitle=self._table.subtitle,
+                title=feed_title(self._settings, self._table, self._feed, self._facts),
+                subtitle=self._table.subtitle or self._about.subtitle,
                 link=self._table.link or self._site.base_url,
                 self_link=self._address(number, name),
                 current=self._address(SUBSCRIPTION, name),
@@ -344,8 +365,9 @@ class _Layout:
                 updated=max((entry.updated for entry in entries), default=self._feed.created_at),
                 author=Person(name=self._table.author or self._site.author or self._site.title),
                 language=self._table.language or self._site.language or self._common_language(),
-                rights=self._table.rights,
-                icon=self._table.icon,
+                rights=self._table.rights or self._about.rights,
+                icon=self._table.icon or self._icon(),
+                extensions=self._extensions,
                 hub=self._site.hub,
                 entries=entries,
             )
@@ -360,8 +382,23 @@ class _Layout:
 
     def _common_language(self) -> str | None:
         """The language of the feed's sources, if they have one in common."""
-        spoken = {source.language for source in self._sources}
+        spoken = {face.language for face in self._faces.values()}
         return spoken.pop() if len(spoken) == 1 else None
+
+    def _icon(self) -> str | None:
+        """The picture of the feed that this one republishes, at the address that its policy gives it."""
+        if self._about.icon is None:
+            return None
+        (face,) = self._faces.values()
+        picture = read_image({"src": self._about.icon}, base=self._about.link)
+        return face.address_of(picture) if picture and not picture.origin.startswith("data:") else None
+
+    def _feed_extensions(self) -> tuple[Element, ...]:
+        """What the feed that this one republishes says of itself in other vocabularies."""
+        if not self._about.extensions:
+            return ()
+        (face,) = self._faces.values()
+        return assemble.feed_extensions(self._about.extensions, face.address_of)
 
     def _address(self, number: int, form: str) -> str:
         return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
@@ -384,17 +421,21 @@ def is_subscription(path: str) -> bool:
     return path.startswith("feeds/") and path.count("/") == 1
 
 
-def feed_title(settings: Settings, table: FeedTable, feed: FeedRow) -> str:
-    """What readers see as the feed's name."""
-    title = table.title or settings.site.title
+def feed_title(settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts) -> str:
+    """What readers see as the feed's name: its own, else that of the one feed that it republishes, else the site's."""
+    own = table.title or _about(settings, table, facts).title
+    title = own or settings.site.title
     if feed.value is None:
-        return title if table.title or len(settings.feed) == 1 else f"{title} · {table.name}"
-    names = {source.name: source.title or source.name for source in settings.source} if table.by == "source" else {}
-    return f"{title} · {names.get(feed.value, feed.value)}"
+        return title if own or len(settings.feed) == 1 else f"{title} · {table.name}"
+    if table.by != "source":
+        return f"{title} · {feed.value}"
+    named = next((source for source in settings.source if source.name == feed.value), None)
+    return f"{title} · {face(settings, table, named, facts).title if named else feed.value}"
 
 
-def face(settings: Settings, table: FeedTable | None, source: Source) -> SourceFace:
+def face(settings: Settings, table: FeedTable | None, source: Source, facts: Facts) -> SourceFace:
     """What the readers of a feed see of a source; the nearest picture policy wins: feed, source, site."""
+    told = facts.get(source.name, _NO_FACTS)
     rules: list[tuple[str, Policy]] = []
     general = None
     for level in (table, source, settings.site):
@@ -404,11 +445,13 @@ def face(settings: Settings, table: FeedTable | None, source: Source) -> SourceF
     default = general or parse_policy("keep")
 
     return SourceFace(
-        id=mint(f"{settings.site.base_url}source/{source.name}"),
-        title=source.title or source.name,
-        link=source.link,
-        language=source.language or settings.site.language,
-        author=source.author,
+        id=told.id if told.id and is_iri(told.id) else mint(f"{settings.site.base_url}source/{source.name}"),
+        title=source.title or told.title or source.name,
+        link=source.link or told.link,
+        language=source.language or told.language or settings.site.language,
+        author=source.author or next((person.name for person in told.authors), None),
+        via=source.url if isinstance(source, FeedSource) else None,
+        self_link=told.self_link,
         address_of=lambda image: choose(image, rules, default).address(image),
     )
 
@@ -423,14 +466,28 @@ def _is_raised(old: str, new: str) -> bool:
     return any(int(after) > int(before) for before, after in zip(old.split("/"), new.split("/"), strict=True))
 
 
-def _look(settings: Settings, table: FeedTable) -> str:
+def _about(settings: Settings, table: FeedTable, facts: Facts) -> SourceFacts:
+    """What the one source of a feed says of itself; nothing where there are several."""
+    sources = settings.sources_of(table)
+    return facts.get(sources[0].name, _NO_FACTS) if len(sources) == 1 and not table.by else _NO_FACTS
+
+
+def _look(settings: Settings, table: FeedTable, facts: Facts) -> str:
     """A digest of all that shapes a feed's documents but the articles."""
-    faces = {"name", "title", "link", "language", "author", "images", "image_rule"}
+    site = {"title", "base_url", "language", "author", "hub", "images", "image_rule"}
+    faces = {"name", "title", "link", "language", "author", "images", "image_rule", "url"}
+    shown = {source.name: facts[source.name] for source in settings.sources_of(table) if source.name in facts}
     return digest(
         {
             "rendering": RENDERING_VERSION,
-            "site": settings.site.model_dump(mode="json", exclude={"output", "store", "listen"}),
+            "site": settings.site.model_dump(mode="json", include=site),
+            "facts": {name: repr(_seen(told)) for name, told in shown.items()},
             "feed": table.model_dump(mode="json"),
             "sources": [source.model_dump(mode="json", include=faces) for source in settings.sources_of(table)],
         }
     )
+
+
+def _seen(facts: SourceFacts) -> SourceFacts:
+    """What readers may see of it."""
+    return replace(facts, least_interval=None, skip_hours=frozenset(), skip_days=frozenset())

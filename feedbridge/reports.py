@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from feedbridge.inspection import Explanation, Previewed, SourceStatus, Status
+from feedbridge.inspection import Explanation, Previewed, SiteStatus, SourceStatus, Status
+from feedbridge.keeping import Tally
+from feedbridge.model import Enclosure, Origin
 from feedbridge.pipeline import Build, Removal
 from feedbridge.publishing import Report
-from feedbridge.refresh import Tally
 from feedbridge.settings import Settings
 from feedbridge.terminal import printable
 
@@ -29,7 +30,11 @@ def build_values(done: Build) -> Values:
     """What a build did."""
     return {
         "sources": [
-            {**asdict(tally), "unusable": [{"file": file, "reason": reason} for file, reason in tally.unusable]}
+            {
+                **asdict(tally),
+                "not_before": _stamp(tally.not_before),
+                "unusable": [{_part(tally.kind): name, "reason": reason} for name, reason in tally.unusable],
+            }
             for tally in done.tallies
         ],
         **_report_values(done.published),
@@ -58,16 +63,17 @@ def check_line(path: Path, settings: Settings) -> str:
     )
 
 
-def preview_lines(found: Sequence[Previewed]) -> list[str]:
-    """What a source would yield."""
-    return [line for one in found for line in _preview_lines(one)] or ["no files match"]
+def preview_lines(found: Sequence[Previewed], *, kind: str) -> list[str]:
+    """What a source of a kind would yield."""
+    nothing = "it has no entries" if kind == "feed" else "no files match"
+    return [line for one in found for line in _preview_lines(one)] or [nothing]
 
 
-def preview_values(one: Previewed) -> Values:
-    """What a file would yield."""
+def preview_values(one: Previewed, *, kind: str) -> Values:
+    """What a file or an entry would yield."""
     article = one.told.article if one.told else None
     return {
-        "file": one.path,
+        _part(kind): one.path,
         "unusable": one.unusable,
         "article": article
         and {
@@ -79,6 +85,7 @@ def preview_values(one: Previewed) -> Values:
             "authors": [person.name for person in article.authors],
             "categories": [category.term for category in article.categories],
             "images": [image.origin for image in article.images],
+            "enclosures": [_enclosure_values(enclosure) for enclosure in article.enclosures],
             "excerpt": article.excerpt,
         },
     }
@@ -114,6 +121,16 @@ def status_values(found: Status) -> Values:
                 "last_error_at": _stamp(one.summary.last_error.started_at) if one.summary.last_error else None,
                 "next_poll": _stamp(one.summary.next_poll_at),
                 "unusable": [{"file": file, "reason": reason} for file, reason in one.summary.unusable],
+                "site": one.site
+                and {
+                    "address": one.site.address,
+                    "asked_at": one.site.asked_at,
+                    "moved_to": one.site.moved_to,
+                    "found": one.site.found,
+                    "not_before": _stamp(one.site.not_before),
+                    "gone_since": _stamp(one.summary.gone_at),
+                    "unchanged": one.site.unchanged,
+                },
             }
             for one in found.sources
         ],
@@ -159,6 +176,8 @@ def explanation_values(one: Explanation) -> Values:
         ],
         "authors": [person.name for person in article.authors],
         "categories": [category.term for category in article.categories],
+        "enclosures": [_enclosure_values(enclosure) for enclosure in article.enclosures],
+        "origin": article.origin and asdict(article.origin),
         "files": list(one.files),
         "text_from": one.body_from,
         "aliases": list(one.aliases),
@@ -180,13 +199,23 @@ def _tally_lines(tally: Tally, shown: int) -> Iterator[str]:
     if tally.error:
         yield f"{name}: failed: {tally.error}; its articles and feeds stay as they were"
         return
-    yield (
-        f"{name}: {_count(tally.files, 'file')}, {tally.read:,} read: {tally.new:,} new, {tally.changed:,} changed,"
+    yield f"{name}: {tally.note}{_anew(tally)}" if tally.note else f"{name}: {_counts(tally)}"
+    if not (tally.files or tally.note):
+        yield "  it has no entries" if tally.kind == "feed" else "  no file matches its glob"
+    yield from _some((f"  left out {path}: {why}" for path, why in tally.unusable), shown)
+
+
+def _counts(tally: Tally) -> str:
+    told = _count(tally.files, "entry", "entries") if tally.kind == "feed" else _count(tally.files, "file")
+    return (
+        f"{told}, {tally.read:,} read: {tally.new:,} new, {tally.changed:,} changed,"
         f" {tally.same:,} as before, {len(tally.unusable):,} left out"
     )
-    if not tally.files:
-        yield "  no file matches its glob"
-    yield from _some((f"  left out {path}: {why}" for path, why in tally.unusable), shown)
+
+
+def _anew(tally: Tally) -> str:
+    """What became of the articles that were made anew from what is kept."""
+    return f" ({_count(tally.read, 'article')} made anew, {tally.changed:,} changed)" if tally.read else ""
 
 
 def _report_lines(report: Report, shown: int) -> Iterator[str]:
@@ -220,25 +249,42 @@ def _preview_lines(one: Previewed) -> Iterator[str]:
     article = one.told.article
     yield f"{_stamp(article.published)}  {printable(article.title, 100)}"
     yield f"    {article.link or one.path}"
-    yield f"    {_count(len(article.images), 'picture')}; {printable(article.excerpt, 100)}"
+    excerpt = f"; {printable(article.excerpt, 100)}" if article.excerpt else ""
+    yield f"    {_count(len(article.images), 'picture')}{excerpt}"
 
 
 def _source_lines(one: SourceStatus, shown: int) -> Iterator[str]:
     source = one.summary
     newest = f", newest {_stamp(source.newest)}" if source.newest else ""
     silent = "; silent for longer than is its habit" if one.silent else ""
+    nothing_new = ", nothing new" if one.site and one.site.unchanged else ""
     yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}{silent}"
-    yield f"  last success {_stamp(source.last_success)}" if source.last_success else "  never refreshed"
+    yield from _address_lines(one.site) if one.site else ()
+    yield f"  last success {_stamp(source.last_success)}{nothing_new}" if source.last_success else "  never refreshed"
     if source.last_error:
         yield f"  last error {_stamp(source.last_error.started_at)}: {source.last_error.error}"
     if source.failures:
         ailing = ", ailing" if one.ailing else ""
         yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
-    if source.next_poll_at:
+    if source.gone_at:
+        yield f"  gone for good since {_stamp(source.gone_at)}, its site says; it is not asked any more"
+    elif one.site and one.site.not_before:
+        yield f"  its site wishes not to be asked before {_stamp(one.site.not_before)}"
+    if source.next_poll_at and not source.gone_at:
         yield f"  next poll {_stamp(source.next_poll_at)}"
     if source.old_rules:
         yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
     yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
+
+
+def _address_lines(site: SiteStatus) -> Iterator[str]:
+    yield f"  address {site.address}"
+    if site.found:
+        yield f"  its page names the feed {site.found}"
+    elif site.moved_to and site.moved_to == site.asked_at:
+        yield f"  has moved for good to {site.moved_to}"
+    elif site.moved_to:
+        yield f"  has moved, it says, to {site.moved_to}; once it has said so for a day, that is asked instead"
 
 
 def _explanation_lines(one: Explanation) -> list[str]:
@@ -248,6 +294,7 @@ def _explanation_lines(one: Explanation) -> list[str]:
     if one.removed:
         return [f"{article.id}", f"  of {article.source}; was taken down and stays away"]
     lines = [article.title, f"  id         {article.id}", f"  source     {article.source}"]
+    lines += [f"  first in   {_origin(article.origin)}"] if article.origin else []
     lines += [f"  link       {article.link}"] if article.link else []
     lines += (
         [f"  authors    {printable(', '.join(person.name for person in article.authors))}"] if article.authors else []
@@ -259,12 +306,35 @@ def _explanation_lines(one: Explanation) -> list[str]:
         f"    {it.kind:<12} {_stamp(it.value) or '-':<20} {it.note}: {printable(it.text, 60)}"
         for it in article.testimonies
     ]
+    lines += [f"  known by   {alias}" for alias in one.aliases]
+    lines += [f"  enclosure  {_enclosure(enclosure)}" for enclosure in article.enclosures]
     for number, picture in enumerate(one.images):
         lines.append(f"  picture {number}  {picture.image.origin}")
         lines += [f"    came through {address}" for address in picture.image.chain]
         lines += [f"    in {feed}: {address or 'left out'}" for feed, address in picture.addresses]
     lines += [f"  in feed    {name}: {document}" for name, document in one.places]
     return lines
+
+
+def _origin(origin: Origin) -> str:
+    """The feed that an article was first in: its title and where it is, as far as they are told."""
+    title = f"“{printable(origin.title, 100)}”" if origin.title else None
+    return " ".join(filter(None, (title, origin.self_link or origin.link or origin.id)))
+
+
+def _enclosure(enclosure: Enclosure) -> str:
+    length = f"{enclosure.length:,} bytes" if enclosure.length is not None else None
+    details = ", ".join(filter(None, (enclosure.type, length)))
+    return f"{enclosure.href} ({details})" if details else enclosure.href
+
+
+def _enclosure_values(enclosure: Enclosure) -> Values:
+    return {"address": enclosure.href, "type": enclosure.type, "length": enclosure.length}
+
+
+def _part(kind: str) -> str:
+    """What the parts of a source are called in JSON."""
+    return "entry" if kind == "feed" else "file"
 
 
 def _some(lines: Iterator[str], shown: int) -> Iterator[str]:

@@ -10,10 +10,10 @@ import json
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,10 +30,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from feedbridge.errors import SettingsError
 from feedbridge.policies import Policy, parse_policy
+from feedbridge.reach import Allowance, parse_allowance
 
 DEFAULT_PATH = Path("config/feedbridge.toml")
 ENVIRONMENT_PREFIX = "FEEDBRIDGE_"
@@ -46,6 +48,9 @@ _SIZE_BYTES = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _NAME_BYTES, _PATH_BYTES = 255, 4000
 _ADDRESS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _IRI = re.compile(r"(?:https?://[^/?#]|(?!https?:)[a-z][a-z0-9+.-]*:.)", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_OWN_HEADERS = frozenset(("accept-encoding", "connection", "content-length", "host", "if-modified-since"))
+_OWN_HEADERS |= {"if-none-match", "referer", "te", "trailer", "transfer-encoding", "upgrade"}
 _OUT_OF_LINE = {"Cc", "Cn", "Cs", "Zl", "Zp"}
 """Categories of characters that no title holds: controls, line ends, and what is no character."""
 
@@ -64,6 +69,10 @@ def _duration(value: object) -> timedelta:
     if seconds > _LONGEST_SECONDS:
         raise _refuse("this time is longer than a hundred years; give a shorter one")
     return timedelta(seconds=seconds)
+
+
+def _pause(value: object) -> timedelta:
+    return timedelta() if isinstance(value, str) and value.strip() == "0s" else _duration(value)
 
 
 def _every(value: object) -> object:
@@ -146,6 +155,64 @@ def _address(value: str) -> str:
     return value
 
 
+def _allowance(value: object) -> Allowance:
+    if isinstance(value, Allowance):
+        return value
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise _refuse('give a list, such as ["nas.local", "10.0.0.0/8"]')
+    try:
+        return parse_allowance(value)
+    except ValueError as error:
+        raise _refuse(str(error)) from error
+
+
+def _from_environment(value: str, info: ValidationInfo) -> str:
+    """The value with each `${NAME}` replaced by that environment variable, so that no secret stands in the file."""
+
+    def variable(match: re.Match[str]) -> str:
+        environ = (info.context or {}).get("environ", {})
+        if not environ.get(match[1]):
+            raise _refuse(f"the environment variable {match[1]} is not set; set it, or leave this key out")
+        return str(environ[match[1]])
+
+    return _VARIABLE.sub(variable, value)
+
+
+def _secret_address(value: object, info: ValidationInfo) -> object:
+    return _from_environment(value, info) if isinstance(value, str) else value
+
+
+def _proxy(value: str) -> str:
+    parts = urlsplit(_address(value))
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise _refuse('give the address of an HTTP proxy and nothing else, such as "http://127.0.0.1:3128"')
+    return value
+
+
+def _login(value: str) -> str:
+    if ":" not in value or not value.isprintable():
+        raise _refuse('give a user name and a password with ":" between, such as "${NEWS_LOGIN}"')
+    return value
+
+
+def _headers(values: dict[str, str]) -> dict[str, str]:
+    for name, value in values.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name):
+            raise _refuse(f'"{name}" is no name of a header; give one such as "Authorization"')
+        if name.lower() in _OWN_HEADERS:
+            raise _refuse(f'"{name}" is a header that feedbridge sets itself; leave it out')
+        if not value.isascii() or not value.isprintable():
+            raise _refuse(f'the value of "{name}" holds what a header cannot; give printable ASCII')
+    _refuse_repeated([name.lower() for name in values])
+    return values
+
+
+def _refuse_repeated(values: Sequence[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise _refuse(f'names "{value}" twice; once is enough')
+
+
 def _iri(value: str) -> str:
     if not _IRI.match(value) or not _ADDRESS.fullmatch(value) or re.search(r"%(?![0-9A-Fa-f]{2})", value):
         raise _refuse('give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"')
@@ -165,9 +232,7 @@ def _host_pattern(value: str) -> str:
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if values.count(value) > 1:
-            raise _refuse(f'names "{value}" twice; once is enough')
+    _refuse_repeated(values)
     return values
 
 
@@ -204,6 +269,12 @@ Duration = Annotated[
     PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdwy]$", "examples": ["15m"]}),
 ]
+Pause = Annotated[
+    timedelta,
+    BeforeValidator(_pause),
+    PlainSerializer(lambda value: f"{int(value.total_seconds())}s"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdwy]$", "examples": ["1s", "0s"]}),
+]
 Every = Annotated[
     timedelta | Literal["adaptive"],
     BeforeValidator(_every),
@@ -231,6 +302,15 @@ ImagePolicy = Annotated[
     WithJsonSchema({"type": "string", "examples": ["keep", "origin", "drop", "https://wsrv.nl/?url=${href_ue}"]}),
 ]
 Address = Annotated[str, AfterValidator(_address)]
+Proxy = Annotated[str, BeforeValidator(_secret_address), AfterValidator(_proxy)]
+Secret = Annotated[str, AfterValidator(_from_environment)]
+Login = Annotated[Secret, AfterValidator(_login)]
+Headers = Annotated[dict[str, Secret], AfterValidator(_headers)]
+Reach = Annotated[
+    Allowance,
+    BeforeValidator(_allowance),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "examples": [["nas.local", "10.0.0.0/8"]]}),
+]
 Location = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
 Language = Annotated[str, AfterValidator(_language)]
 Iri = Annotated[str, AfterValidator(_iri)]
@@ -266,6 +346,19 @@ class _WithImages(_Table):
     )
 
 
+class HostRule(_Table):
+    """How one host is to be treated."""
+
+    host: HostPattern = Field(
+        description='The host that is asked: itself and its subdomains; "*.example.org": only those.'
+    )
+    pause: Pause | None = Field(default=None, description="Between two requests to it. Left out: the site's.")
+    backoff: Literal["host", "source"] = Field(
+        default="host",
+        description='Who waits when it says "Retry-After": every source on that "host", or that "source" alone.',
+    )
+
+
 class Site(_WithImages):
     """The whole installation."""
 
@@ -289,6 +382,19 @@ class Site(_WithImages):
     hub: Address | None = Field(
         default=None, description="A WebSub hub; feeds name it, and it is told when one of them changes."
     )
+    contact: Words | None = Field(
+        default=None,
+        description="Where those whose sites are read can reach you; it is told to each. Left out: `base_url`.",
+    )
+    pause: Pause = Field(
+        default=timedelta(seconds=1), description="Between two requests to one host; they are made one at a time."
+    )
+    host_rule: tuple[HostRule, ...] = Field(default=(), description="Rules by host; the first match wins.")
+    proxy: Proxy | None = Field(
+        default=None,
+        repr=False,
+        description="An HTTP proxy that sites are read through. `${NAME}` is an environment variable.",
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -311,17 +417,10 @@ class Site(_WithImages):
         return Path(self.store.removeprefix("sqlite:///"))
 
 
-class ArchiveSource(_WithImages):
-    """A folder of saved articles."""
+class _AnySource(_WithImages):
+    """What every kind of source has."""
 
     name: Words = Field(description="Names the source in reports and in `sources` of feeds; never shown to readers.")
-    kind: Literal["archive"] = Field(description='What it is: "archive".')
-    path: Location = Field(description="The folder.")
-    glob: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=("**/*.md", "**/*.txt", "**/*.html"),
-        min_length=1,
-        description="Which files, relative to the folder; `**` crosses folders. Names with a leading dot are left out.",
-    )
     every: Every = Field(
         default=timedelta(minutes=15),
         description='How often to look: a number and "s", "m", "h", "d", "w" or "y"; or "adaptive", by its history.',
@@ -334,13 +433,16 @@ class ArchiveSource(_WithImages):
     max: Duration = Field(default=timedelta(days=1), description='With "adaptive": no more seldom than this.')
     jitter: Duration | None = Field(default=None, description="Up to so much later, by chance. Left out: none.")
     timezone: Zone = Field(default="UTC", description="Zone of dates that name none.")
-    title: Words | None = Field(default=None, description="What readers see as the source's name. Left out: `name`.")
-    link: Address | None = Field(default=None, description="The source's home page.")
-    language: Language | None = Field(default=None, description="Language of its articles (BCP 47).")
-    author: Words | None = Field(default=None, description="Author of its articles that name none.")
-    folder_as: Literal["category", "author"] | None = Field(
-        default=None, description='Makes the name of an article\'s folder its "category" or its "author".'
+    title: Words | None = Field(
+        default=None, description="What readers see as the source's name. Left out: what it calls itself, else `name`."
     )
+    link: Address | None = Field(
+        default=None, description="The source's home page. Left out: the one that it names itself."
+    )
+    language: Language | None = Field(
+        default=None, description="Language of its articles (BCP 47). Left out: the one that it names itself."
+    )
+    author: Words | None = Field(default=None, description="Author of its articles that name none.")
     remove: tuple[str, ...] = Field(
         default=(), description="CSS selectors of elements to take out of the articles' text."
     )
@@ -350,10 +452,9 @@ class ArchiveSource(_WithImages):
     image_proxy_hosts: tuple[Host, ...] = Field(
         default=(), description="Hosts that are picture proxies with the address in `url=`, `src=` or `u=`."
     )
-    max_file_bytes: Size = Field(default=4 * 2**20, description='Longer files are refused; bytes, or "4MiB".')
 
     @model_validator(mode="after")
-    def _one_rhythm(self) -> "ArchiveSource":
+    def _one_rhythm(self) -> Self:
         if self.cron is not None and "every" in self.model_fields_set:
             raise _refuse("every and cron are two rhythms; leave one of the two out")
         if self.min > self.max:
@@ -372,6 +473,26 @@ class ArchiveSource(_WithImages):
                 raise _refuse(f'"{selector}" is no CSS selector; give one such as ".share" or "#ad"') from error
         return selectors
 
+    def shape(self) -> str:
+        """A digest of the settings that shape what is read; when it moves, everything is read again."""
+        return digest(self.model_dump(mode="json", include={"timezone", "remove", "remove_text", "image_proxy_hosts"}))
+
+
+class ArchiveSource(_AnySource):
+    """A folder of saved articles."""
+
+    kind: Literal["archive"] = Field(description='What it is: "archive", a folder of saved articles.')
+    path: Location = Field(description="The folder.")
+    glob: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=("**/*.md", "**/*.txt", "**/*.html"),
+        min_length=1,
+        description="Which files, relative to the folder; `**` crosses folders. Names with a leading dot are left out.",
+    )
+    folder_as: Literal["category", "author"] | None = Field(
+        default=None, description='Makes the name of an article\'s folder its "category" or its "author".'
+    )
+    max_file_bytes: Size = Field(default=4 * 2**20, description='Longer files are refused; bytes, or "4MiB".')
+
     @field_validator("glob")
     @classmethod
     def _relative_globs(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
@@ -381,12 +502,50 @@ class ArchiveSource(_WithImages):
         return patterns
 
     def shape(self) -> str:
-        """A digest of the settings that shape what is read; when it moves, everything is read again."""
         keys = {"timezone", "folder_as", "remove", "remove_text", "image_proxy_hosts"}
         return digest(self.model_dump(mode="json", include=keys))
 
 
-Source = ArchiveSource
+class FeedSource(_AnySource):
+    """Somebody else's feed."""
+
+    kind: Literal["feed"] = Field(description='What it is: "feed", somebody else\'s RSS, Atom or JSON Feed.')
+    url: Address = Field(description="Its address, or that of a page that names its feed.")
+    every: Every = Field(
+        default=timedelta(minutes=30),
+        description=(
+            "How often to ask, unless the site wishes to be asked less often: a number and"
+            ' "s", "m", "h", "d", "w" or "y"; or "adaptive", by its history.'
+        ),
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=30), description="For the whole answer, from the connection on."
+    )
+    max_bytes: Size = Field(default=10 * 2**20, description='A longer answer is refused; bytes, or "10MiB".')
+    max_decoded_bytes: Size = Field(default=50 * 2**20, description="The same once it is unpacked.")
+    allow_private: Reach = Field(
+        default=Allowance(),
+        description=(
+            "Hosts, `host:port` and networks that may be reached although they are not on the public web or at another"
+            ' port than 80 and 443, such as ["nas.local", "10.0.0.0/8"].'
+        ),
+    )
+    headers: Headers = Field(
+        default_factory=dict,
+        repr=False,
+        description='Headers to send, such as {X-Key = "${NEWS_KEY}"}; `${NAME}` is an environment variable.',
+    )
+    login: Login | None = Field(
+        default=None,
+        repr=False,
+        description='User name and password for the site, such as "${NEWS_LOGIN}", which is "user:password".',
+    )
+    proxy: Proxy | None = Field(
+        default=None, repr=False, description="An HTTP proxy to read it through. Left out: the site's."
+    )
+
+
+Source = ArchiveSource | FeedSource
 
 
 class FeedTable(_WithImages):
@@ -448,7 +607,9 @@ class Settings(_Table):
     """All settings of one file."""
 
     site: Site = Field(default_factory=Site)
-    source: tuple[Source, ...] = Field(min_length=1, description="What is read.")
+    source: tuple[Annotated[Source, Field(discriminator="kind")], ...] = Field(
+        min_length=1, description="What is read."
+    )
     feed: tuple[FeedTable, ...] = Field(
         default=(FeedTable(name="news"),),
         min_length=1,
@@ -473,6 +634,8 @@ class Settings(_Table):
     @model_validator(mode="after")
     def _articles_apart(self) -> "Settings":
         for source in self.source:
+            if not isinstance(source, ArchiveSource):
+                continue
             if source.path == self.site.output or self.site.output in source.path.parents:
                 raise _refuse(
                     f'[[source]] "{source.name}": path lies in the folder that feeds are written to;'
@@ -515,7 +678,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     if isinstance(site, dict):
         site.update({key: value for key, (_, value) in overridden.items()})
     try:
-        return Settings.model_validate(tables, context={"folder": path.absolute().parent})
+        return Settings.model_validate(tables, context={"folder": path.absolute().parent, "environ": environ})
     except ValidationError as error:
         names = {key: name for key, (name, _) in overridden.items()}
         lines = [_complaint(path, tables, names, one) for one in error.errors() if not _is_echo(one)]
@@ -524,7 +687,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def environment_names() -> tuple[str, ...]:
     """The environment variables that override `[site]`."""
-    return tuple(f"{ENVIRONMENT_PREFIX}{key.upper()}" for key in Site.model_fields if key != "image_rule")
+    return tuple(
+        f"{ENVIRONMENT_PREFIX}{key.upper()}" for key in Site.model_fields if key not in {"image_rule", "host_rule"}
+    )
 
 
 def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -535,7 +700,21 @@ def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the settings file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    tables = Settings.model_json_schema(schema_generator=_Schema)
+    return {"$schema": _Schema.schema_dialect, **tables}
+
+
+class _Schema(GenerateJsonSchema):
+    """Gives defaults as one would write them in the file."""
+
+    def encode_default(self, dft: Any) -> Any:
+        match dft:
+            case timedelta():
+                return f"{int(dft.total_seconds())}s"
+            case Allowance():
+                return []
+            case _:
+                return super().encode_default(dft)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -574,7 +753,7 @@ def _key(tables: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
         return ""
     words: list[str] = []
     here: Any = tables
-    for step in location:
+    for step in _without_kind(location):
         here = here.get(step) if isinstance(here, dict) else _item(here, step)
         if isinstance(step, int):
             name = here.get("name") if isinstance(here, dict) else None
@@ -584,6 +763,12 @@ def _key(tables: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
         else:
             words.append(step)
     return ": ".join(words) + ": "
+
+
+def _without_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place as it stands in the file, without the kind of source that pydantic puts in."""
+    is_source = location[:1] == ("source",) and len(location) > 2
+    return location[:2] + location[3:] if is_source else location
 
 
 def _item(here: object, step: int | str) -> object:
@@ -599,6 +784,7 @@ def _is_echo(details: ErrorDetails) -> bool:
 
 _PLAIN_WORDS = {
     "bool_type": "give true or false, without quotes",
+    "dict_type": 'give a table, such as {{X-Key = "${{NEWS_KEY}}"}}',
     "greater_than_equal": "give {ge} or more",
     "int_type": "give a whole number, without quotes",
     "less_than_equal": "give {le} or less",
@@ -614,6 +800,10 @@ _PLAIN_WORDS = {
 }
 
 
+_SECRETS = frozenset(("headers", "login", "proxy"))
+"""Keys whose values are never shown."""
+
+
 def _message(details: ErrorDetails) -> str:
     """What is wrong and what would be right, in plain words."""
     match details["type"], details["loc"]:
@@ -623,10 +813,18 @@ def _message(details: ErrorDetails) -> str:
             return _unknown_key(location)
         case (("missing" | "too_short"), ("source",)):
             return "there is none; give at least one [[source]] table"
+        case "union_tag_not_found", _:
+            return f"kind is missing; give {_either(_KINDS)}"
+        case "union_tag_invalid", _:
+            return f"kind: give {_either(_KINDS)} (it says {_shown(details['ctx']['tag'])})"
+        case "model_attributes_type", ("source", *_):
+            return f"give a table with keys (it says {_shown(details['input'])})"
         case "tuple_type", (("source" | "feed") as table,):
             return f"write [[{table}]], in double brackets"
         case "tuple_type", (*_, "image_rule"):
             return "write a list of tables, such as [[site.image_rule]] or [[source.image_rule]]"
+        case "tuple_type", (*_, "host_rule"):
+            return "write a list of tables, [[site.host_rule]]"
         case "model_type", ("site",):
             return "write [site], in single brackets, and once"
         case "string_pattern_mismatch", (*_, "name"):
@@ -634,7 +832,8 @@ def _message(details: ErrorDetails) -> str:
         case kind, _:
             words = _PLAIN_WORDS.get(kind, "give another value")
             mend = words.format_map(details.get("ctx", {})).replace("'", '"')
-    return mend if details["type"] == "missing" else f"{mend} (it says {_shown(details['input'])})"
+    is_secret = not _SECRETS.isdisjoint(details["loc"])
+    return mend if details["type"] == "missing" or is_secret else f"{mend} (it says {_shown(details['input'])})"
 
 
 def _shown(value: object) -> str:
@@ -642,22 +841,41 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-_TABLES: dict[str, tuple[str, type[BaseModel]]] = {
-    "site": ("[site]", Site),
-    "source": ("[[source]]", ArchiveSource),
-    "feed": ("[[feed]]", FeedTable),
-}
+_KINDS: dict[str, type[_AnySource]] = {"archive": ArchiveSource, "feed": FeedSource}
+_TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("[site]", Site),
+    ("[[source]]", _AnySource),
+    *((f'[[source]] with kind = "{kind}"', table) for kind, table in _KINDS.items()),
+    ("[[feed]]", FeedTable),
+)
+
+
+def _either(words: Iterable[str]) -> str:
+    return " or ".join(f'"{word}"' for word in words)
+
+
+def _own_keys(table: type[BaseModel]) -> set[str]:
+    """The keys of a table, but not those that every kind of source has."""
+    shared = set(_AnySource.model_fields) if issubclass(table, (ArchiveSource, FeedSource)) else set()
+    return set(table.model_fields) - shared
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:
     key = str(location[-1])
     table: type[BaseModel] = Settings
-    if "image_rule" in location[:-1]:
-        table = ImageRule
-    elif len(location) > 1:
-        table = _TABLES[str(location[0])][1]
+    match location:
+        case (*_, "image_rule", int(), _):
+            table = ImageRule
+        case (*_, "host_rule", int(), _):
+            table = HostRule
+        case ("source", int(), str(kind), _):
+            table = _KINDS[kind]
+        case ("site", _):
+            table = Site
+        case ("feed", int(), _):
+            table = FeedTable
     known = list(table.model_fields)
-    homes = [heading for heading, other in _TABLES.values() if key in other.model_fields]
+    homes = [heading for heading, other in _TABLES if key in _own_keys(other)]
     if near := difflib.get_close_matches(key, known, n=1, cutoff=0.7):
         return f'no such key; did you mean "{near[0]}"?'
     if homes:

@@ -24,13 +24,13 @@ class Bar:
         self._drawn = 0.0
 
     def __call__(self, name: str, done: int, of: int) -> None:
-        """Draw it: `done` files of `of` of the source `name`."""
+        """Draw it: `done` parts of `of` of the source `name`."""
         now = time.monotonic()
         if self._looked_at and (done == of or now - self._drawn >= _REDRAW_SECONDS):
             self._drawn = now
             filled = _WIDTH * done // max(of, 1)
             bar = "#" * filled + "." * (_WIDTH - filled)
-            self._draw(f"{printable(name, 30)} {bar} {done:,} of {of:,} files")
+            self._draw(f"{printable(name, 30)} {bar} {done:,} of {of:,}")
 
     def close(self) -> None:
         """Wipe it away."""

@@ -1,5 +1,7 @@
 """A small site to build: a seeded archive of saved articles, settings, and what readers find in the output folder."""
 
+import asyncio
+import contextlib
 import json
 import os
 import random
@@ -10,8 +12,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,6 +160,12 @@ class Site:
         self.sources = [*getattr(self, "sources", []), {"name": name, "kind": "archive", "path": str(root), **options}]
         self.options: dict[str, Any] = getattr(self, "options", {})
         return Archive(root, seed)
+
+    def add_feed(self, name: str, url: str, **options: Any) -> None:
+        """A further source: somebody's feed at an address of this machine, which alone it may reach."""
+        place = url.split("/")[2]
+        options = {"allow_private": [place], "every": "1h", **options}
+        self.sources = [*self.sources, {"name": name, "kind": "feed", "url": url, **options}]
 
     def settings(self) -> Settings:
         site = {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options}
@@ -369,6 +378,10 @@ class Daemon:
         found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         return int(found[1]) * 1024 if found else 0
 
+    def children(self) -> list[int]:
+        """The processes that it has started and not buried."""
+        return _children(self.process.pid)
+
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Send a signal and wait for the end; gives the exit code and the seconds that it took."""
         began = time.monotonic()
@@ -398,3 +411,112 @@ def start() -> Iterator[Callable[..., Daemon]]:
     for one in started:
         one.process.kill()
         one.process.wait()
+
+
+# Other people's sites
+
+Answer = Callable[[], AsyncIterator[bytes]]
+"""What a path is answered, piece by piece; then the server hangs up."""
+
+
+class Web:
+    """A server on every address of 127.0.0.0/8, at one port, in a thread of its own.
+
+    Attributes:
+        answers: By path.
+        asked: When which path was asked for, on the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[tuple[float, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        start = asyncio.start_server(self._take, "0.0.0.0", 0, backlog=1024)
+        self._server = asyncio.run_coroutine_threadsafe(start, self._loop).result()
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def say(self, path: str, body: bytes = b"", *headers: str, status: str = "200 OK") -> None:
+        """Answer a path with a whole body."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+        answer = "\r\n".join(lines).encode() + body
+
+        async def say_it() -> AsyncIterator[bytes]:
+            yield answer
+
+        self.answers[path] = say_it
+
+    def feed(self, path: str, *titles: str, text: str = "", before: str = "") -> None:
+        """Answer a path with a feed that has these entries; `before` stands before them."""
+        items = "".join(
+            f"<item><title>{title}</title><link>http://site.example{path}/{title}</link>"
+            f"<description>{text}</description></item>"
+            for title in titles
+        )
+        head = (
+            f'<?xml version="1.0"?><rss version="2.0"><channel><title>{path}</title><link>http://site.example/</link>'
+        )
+        self.say(path, f"{head}{before}{items}</channel></rss>".encode())
+
+    def hang(self, path: str) -> None:
+        """Take requests for a path and never answer."""
+
+        async def wait() -> AsyncIterator[bytes]:
+            await asyncio.Event().wait()
+            yield b""
+
+        self.answers[path] = wait
+
+    def times(self, path: str) -> list[float]:
+        """When a path was asked for."""
+        return [moment for moment, asked in self.asked if asked == path]
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            path = head.split(b" ", 2)[1].decode()
+            self.asked.append((time.monotonic(), path))
+            async for piece in self.answers[path]():
+                writer.write(piece)
+                await writer.drain()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """Other people's sites."""
+    one = Web()
+    yield one
+    one.close()
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started and not buried."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found

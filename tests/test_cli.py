@@ -5,7 +5,9 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,21 @@ def test_build_again_writes_nothing(config: Path, tmp_path: Path) -> None:
     assert tree(tmp_path / "public") == before
     assert (done["written"], done["removed"], done["left_out"], done["errors"]) == ([], [], [], [])
     assert done["sources"] == [
-        {"source": "voa", "files": 1, "read": 0, "new": 0, "changed": 0, "same": 0, "unusable": [], "error": None}
+        {
+            "source": "voa",
+            "kind": "archive",
+            "files": 1,
+            "read": 0,
+            "new": 0,
+            "changed": 0,
+            "same": 0,
+            "unusable": [],
+            "error": None,
+            "note": None,
+            "asked": True,
+            "not_before": None,
+            "gone": False,
+        }
     ]
 
 
@@ -304,6 +320,8 @@ def test_explain_as_json_holds_what_the_text_says(config: Path) -> None:
     for value in (found["published"], found["updated"], found["link"], found["images"][0]["origin"], *found["files"]):
         assert value in text
     assert all(witness["note"] in text for witness in found["witnesses"])
+    assert all(f"  known by   {alias}\n" in text for alias in found["aliases"])
+    assert (found["origin"], found["enclosures"]) == (None, [])
 
 
 def test_explain_before_the_first_build(config: Path, tmp_path: Path) -> None:
@@ -415,6 +433,92 @@ def test_status_tells_the_last_failure(config: Path, tmp_path: Path) -> None:
     assert "no such folder" in run_json("status")["sources"][0]["last_error"]
 
 
+# A source on the web
+
+FEED = (
+    "<rss version='2.0'><channel><title>Blog</title><link>https://b.example/</link>"
+    f"<item><title>{'{evil}'}One</title><link>https://b.example/1</link><description>{'{evil}'}Text</description></item>"
+    "</channel></rss>"
+)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[Path]:
+    """A server on loopback that shows the file which is given, if it is there, at every address."""
+    shown = tmp_path / "feed.xml"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = shown.read_bytes() if shown.exists() else b""
+            self.send_response(200 if shown.exists() else 410)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name of the method it replaces)
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    config = tmp_path / "config" / "feedbridge.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(
+        '[site]\npause = "0s"\n[[source]]\nname = "blog"\nkind = "feed"\n'
+        f'url = "http://127.0.0.1:{server.server_address[1]}/feed"\nallow_private = ["127.0.0.1"]\n',
+        encoding="utf-8",
+    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield shown
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_feed_is_built_previewed_and_told_of(upstream: Path) -> None:
+    """The same commands as for a folder, in words that fit."""
+    upstream.write_text(FEED.format(evil=""), encoding="utf-8")
+    assert lines_of(run("check"))[0].startswith("config/feedbridge.toml: fine; 1 source, 1 feed table, ")
+    assert lines_of(run("preview", "blog"))[1:] == ["    https://b.example/1", "    0 pictures; Text"]
+    assert lines_of(run("build"))[0] == "blog: 1 entry, 1 read: 1 new, 0 changed, 0 as before, 0 left out"
+    assert lines_of(run("build"))[0] == "blog: not changed"
+    assert "  known by   link:https://b.example/1" in lines_of(run("explain", "https://b.example/1"))
+    (source,) = run_json("status")["sources"]
+    assert (source["articles"], source["site"]["unchanged"]) == (1, True)
+    assert [one["entry"] for one in run_json("preview", "blog")] == ["https://b.example/1"]
+
+
+def test_check_asks_nobody(upstream: Path) -> None:
+    """Whether the settings are right does not depend on the network."""
+    config = Path("config/feedbridge.toml")
+    config.write_text(config.read_text().replace("127.0.0.1:", "nowhere.invalid:"))
+    result = run("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_feed_that_is_gone_can_be_asked_again(upstream: Path) -> None:
+    """It is a failure once, a note from then on, and a feed again where that is said."""
+    assert run("build").exit_code == 1
+    result = run("build")
+    assert (result.exit_code, lines_of(result)[0].partition(" on ")[0]) == (0, "blog: not asked: its site said")
+    (told,) = run_json("build")["sources"]
+    assert (told["asked"], told["gone"], told["error"]) == (False, True, None)
+    upstream.write_text(FEED.format(evil=""), encoding="utf-8")
+    assert lines_of(run("build"))[0].startswith("blog: not asked")
+    assert lines_of(run("build", "--accept", "blog"))[0].startswith("blog: 1 entry, 1 read: 1 new")
+
+
+@pytest.mark.parametrize("words", [["build"], ["preview", "blog"], ["preview", "blog", "--json"], ["status"]])
+def test_what_a_feed_says_does_not_reach_the_terminal_as_it_is(upstream: Path, words: list[str]) -> None:
+    """Titles and texts lose their escape sequences, and a page's title in an error does."""
+    signs = "&#x9b;31m\u202e\x7f"
+    for body in (FEED.format(evil=signs), f"<!doctype html><title>{_EVIL}Log in</title>"):
+        upstream.write_text(body, encoding="utf-8")
+        run("build")
+        seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+        assert "Traceback" not in seen
+        assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
+
+
 # remove, renormalise
 
 
@@ -455,9 +559,10 @@ def test_renormalise_reads_everything_and_tells_readers_nothing(config: Path, tm
 def test_init_writes_a_file_that_check_takes(tmp_path: Path) -> None:
     """A newcomer's way: init, a folder, check, build."""
     result = run("init")
-    assert (result.exit_code, result.stdout) == (
-        0,
-        "config/feedbridge.toml: written; put your folder in, then: feedbridge check --config config/feedbridge.toml\n",
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "config/feedbridge.toml: written; put your folder or feed in, then:"
+        " feedbridge check --config config/feedbridge.toml\n"
     )
     assert run("check").exit_code == 1
     (tmp_path / "articles").mkdir()

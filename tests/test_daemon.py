@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -24,7 +25,7 @@ import pytest
 from lxml import etree
 
 if TYPE_CHECKING:
-    from tests.conftest import Daemon, Site
+    from tests.conftest import Daemon, Site, Web
 
     Start = Callable[..., Daemon]
 
@@ -582,6 +583,185 @@ def test_a_file_in_place_of_the_output_folder(site: "Site", start: "Start") -> N
     daemon.wait(lambda: daemon.answers("/feeds/news.json"), seconds=15)
     assert len(daemon.titles()) == 6
     assert daemon.get("/readyz").status_code == 200
+
+
+# Sources on the web
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+def busy(pids: list[int]) -> list[int]:
+    """Those of these processes that are at work."""
+    states = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            states[pid] = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return [pid for pid, state in states.items() if state == "R"]
+
+
+def test_a_source_that_fails_is_back_when_its_site_is(site: "Site", web: "Web", start: "Start") -> None:
+    """A failure is told once with the reason, the feeds stay up; when the site is well again, so is the source."""
+    site.add_feed("blog", web.url("/blog"), every="1s")
+    web.feed("/blog", "One")
+    daemon = start(site).ready()
+    daemon.wait(lambda: daemon.titles() == ["One"])
+    web.say("/blog", status="500 Internal Server Error")
+    daemon.wait(lambda: daemon.status()["blog"]["failures"])
+    assert daemon.status()["blog"]["last_error"] == f"{web.url('/blog')}: 500 Internal Server Error"
+    assert daemon.titles() == ["One"]
+    web.feed("/blog", "Two", "One")
+    daemon.wait(lambda: sorted(daemon.titles()) == ["One", "Two"])
+    daemon.wait(lambda: daemon.lines("source recovered"))
+    assert daemon.status()["blog"]["failures"] == 0
+
+
+def test_a_new_address_is_asked_at_once(site: "Site", web: "Web", start: "Start") -> None:
+    """Where the settings name another address, it is asked when they are read, whatever the old one had wished."""
+    names = ("gone", "waits", "hangs")
+    for number, name in enumerate(names):
+        url = web.url(f"/{name}", host=f"127.0.0.{number + 2}")
+        site.add_feed(name, url, every="1h", timeout="4s", allow_private=["127.0.0.0/8"])
+        web.feed(f"/new-{name}", f"News of {name}")
+    web.say("/gone", status="410 Gone")
+    web.say("/waits", b"", "Retry-After: 86400", status="503 Service Unavailable")
+    web.hang("/hangs")
+    daemon = start(site)
+    daemon.wait(lambda: len(daemon.lines("refresh failed")) == 2 and web.times("/hangs"))
+    for source in site.sources[1:]:
+        source["url"] = web.url(f"/new-{source['name']}", host="127.0.0.9")
+    site.write_config()
+    daemon.wait(lambda: daemon.answers("/feeds/news.json") and len(daemon.titles()) == 3)
+    assert sorted(daemon.titles()) == ["News of gone", "News of hangs", "News of waits"]
+    assert {name: len(web.times(f"/{name}")) for name in names} == {"gone": 1, "waits": 1, "hangs": 1}
+
+
+def test_a_pause_holds_from_the_next_turn_on(site: "Site", web: "Web", start: "Start") -> None:
+    """Sources of one host keep its pause between them; a shorter one in the settings is kept when they are read."""
+    site.options["pause"] = "2s"
+    for name in ("a", "b", "c"):
+        site.add_feed(name, web.url(f"/{name}"), every="1s")
+        web.feed(f"/{name}", name)
+    daemon = start(site)
+    daemon.wait(lambda: len(web.asked) >= 4)
+    assert min(gaps([moment for moment, _ in web.asked])) > 1.9
+    site.options["pause"] = "0s"
+    site.write_config()
+    daemon.wait(lambda: daemon.lines("settings reloaded"))
+    time.sleep(2.5)
+    before = len(web.asked)
+    daemon.wait(lambda: len(web.asked) >= before + 6, seconds=6)
+    assert min(gaps([moment for moment, _ in web.asked[before:]])) < 1
+
+
+def test_a_contact_takes_a_restart(site: "Site", web: "Web", start: "Start") -> None:
+    """Another contact is refused while it runs: every site is told it with each request."""
+    web.feed("/blog", "One")
+    site.add_feed("blog", web.url("/blog"))
+    daemon = start(site).ready()
+    site.options["contact"] = "mailto:me@example.org"
+    site.write_config()
+    daemon.wait(has_refused(daemon, "contact: has changed; that takes a restart"))
+
+
+def test_killed_while_a_feed_is_taken_in(site: "Site", other_site: "Site", web: "Web", start: "Start") -> None:
+    """Killed in the midst of a feed, it has each entry once in the end, with the id that it would have had undisturbed;
+    the readers do not outlive it.
+    """
+    titles = [f"Entry {number}" for number in range(FEWER)]
+    web.feed("/blog", *titles, text="word " * 2000)
+    for one in (site, other_site):
+        one.sources = []
+        one.add_feed("blog", web.url("/blog"))
+    readers: list[int] = []
+    for at in (0.05, 0.4, 0.7):
+        daemon = start(site)
+        daemon.wait(has_kept(site, int(FEWER * at)), seconds=30)
+        readers += daemon.children()
+        daemon.process.kill()
+        daemon.process.wait()
+        assert kept(site) < FEWER
+    daemon = start(site)
+    daemon.wait(lambda: has_kept(site, FEWER)() and daemon.lines("refresh changed"), seconds=30)
+    daemon.ready().wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in readers))
+    daemon.wait(lambda: len(list((site.public / "feeds" / "news").glob("*.json"))) == FEWER // 100)
+    assert daemon.stop()[0] == 0
+    other_site.options = dict(site.options)
+    other_site.build()
+    entries = site.everything()
+    assert sorted(entry.title for entry in entries) == sorted(titles)
+    assert {entry.title: entry.id for entry in entries} == {entry.title: entry.id for entry in other_site.everything()}
+    assert_whole(site)
+
+
+def test_a_reader_that_is_killed_harms_its_source_alone(site: "Site", web: "Web", start: "Start") -> None:
+    """The feed that it was reading could not be read; the others are, and so is that one the next time."""
+    for name in ("long", "short"):
+        site.add_feed(name, web.url(f"/{name}", host=f"127.0.0.{len(name)}"), every="1s")
+    web.feed("/long", "Long", before="<x/>" * 300_000)
+    web.feed("/short", "Short")
+    daemon = start(site)
+    daemon.wait(lambda: web.times("/long") and kept(site) == 1 and busy(daemon.children()))
+    (reader,) = busy(daemon.children())
+    os.kill(reader, signal.SIGKILL)
+    daemon.wait(lambda: daemon.lines("refresh failed"))
+    (failed,) = daemon.lines("refresh failed")
+    assert (failed["source"], failed["error"]) == (
+        "long",
+        f"{web.url('/long', host='127.0.0.4')}: took its reader down (signal 9)",
+    )
+    assert daemon.status()["short"]["last_error"] is None
+    daemon.wait(lambda: daemon.lines("source recovered"), seconds=40)
+    assert kept(site) == 2
+
+
+def test_a_signal_ends_it_while_sites_hang(site: "Site", web: "Web", start: "Start") -> None:
+    """Whoever is waited for, it ends at once and takes its readers along; the next start asks those sites again."""
+    names = [f"hangs-{number}" for number in range(30)]
+    for number, name in enumerate(["long", *names]):
+        site.add_feed(name, web.url(f"/{name}", host=f"127.0.0.{number + 1}"))
+        web.hang(f"/{name}")
+    web.feed("/long", "Long", before="<x/>" * 500_000)
+    daemon = start(site)
+    daemon.wait(lambda: all(web.times(f"/{name}") for name in names) and busy(daemon.children()))
+    readers = daemon.children()
+    code, took = daemon.stop()
+    assert (code, took < 3) == (0, True)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in readers)
+    assert {line["level"] for line in daemon.lines()} == {"info"}
+    web.asked.clear()
+    daemon = start(site)
+    daemon.wait(lambda: all(web.times(f"/{name}") for name in names), seconds=90)
+
+
+def test_folders_keep_no_site_waiting(site: "Site", web: "Web", start: "Start") -> None:
+    """While as many folders are read as can be at a time, sites are asked and their news is kept in time."""
+    for number in range(5):
+        site.add_source(f"folder-{number}", seed=number).write_many(FEWER, name=None)
+    site.add_feed("blog", web.url("/blog"), every="1s")
+    web.feed("/blog", "One")
+    daemon = start(site)
+    daemon.wait(has_kept(site, FEWER * 3), seconds=60)
+    assert max(gaps(web.times("/blog"))) < 4
+    assert daemon.status()["blog"]["articles"] == 1
+
+
+def test_a_store_that_fails_is_no_reason_to_ask_again(site: "Site", web: "Web", start: "Start") -> None:
+    """Where what a site said cannot be kept, it is asked again when it would have been its turn, and no sooner."""
+    site.sources = []
+    site.add_feed("blog", web.url("/blog"), every="2h")
+    web.feed("/blog", "One")
+    site.build()
+    site.query("CREATE TRIGGER fault BEFORE INSERT ON polls BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    web.asked.clear()
+    daemon = start(site)
+    daemon.wait(lambda: daemon.lines("refresh broke off"))
+    asked = datetime.now(UTC)
+    daemon.wait(lambda: datetime.fromisoformat(daemon.status()["blog"]["next_poll"]) > asked)
+    due = datetime.fromisoformat(daemon.status()["blog"]["next_poll"])
+    assert 1.9 < (due - asked).total_seconds() / 3600 < 2.1
+    assert len(web.asked) == 1
 
 
 # Files alone

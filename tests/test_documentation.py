@@ -1,24 +1,55 @@
 """README, settings and commands say the same."""
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from feedbridge import reading, settings, visiting
 from feedbridge.cli import app
+from feedbridge.fetch import client, validators
 from feedbridge.model import Image
 from feedbridge.policies import parse_policy
-from feedbridge.settings import DEFAULT_PATH, ArchiveSource, FeedTable, ImageRule, Site, environment_names
+from feedbridge.reach import Allowance
+from feedbridge.settings import (
+    DEFAULT_PATH,
+    ArchiveSource,
+    FeedSource,
+    FeedTable,
+    HostRule,
+    ImageRule,
+    Site,
+    Source,
+    environment_names,
+)
+from feedbridge.workers import Readers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLES: dict[str, type[BaseModel]] = {"[site]": Site, "[[source]]": ArchiveSource, "[[feed]]": FeedTable}
+KINDS: dict[str, type[BaseModel]] = {"archive": ArchiveSource, "feed": FeedSource}
+SHARED = {
+    key: field
+    for key, field in ArchiveSource.model_fields.items()
+    if key in FeedSource.model_fields and FeedSource.model_fields[key].default == field.default
+}
+"""The keys that mean the same in every kind of source."""
+TABLES: dict[str, Mapping[str, FieldInfo]] = {
+    "### `[site]`": Site.model_fields,
+    "#### `[[site.host_rule]]`": HostRule.model_fields,
+    "### `[[source]]`": SHARED,
+    **{
+        f'#### `kind = "{kind}"`': {key: field for key, field in table.model_fields.items() if key not in SHARED}
+        for kind, table in KINDS.items()
+    },
+    "### `[[feed]]`": FeedTable.model_fields,
+}
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 
 
@@ -31,9 +62,10 @@ def section(heading: str) -> str:
 
 
 def rows(heading: str) -> dict[str, str]:
-    """The table of keys of a section: what stands in the column of defaults, by key."""
+    """The table of keys of a section: what stands in the column of defaults, by key; inner sections have their own."""
     found: dict[str, str] = {}
-    for line in section(heading).splitlines():
+    before, _, _ = section(heading).partition("\n####")
+    for line in before.splitlines():
         if line.startswith("| `"):
             keys, default = line.split("|")[1:3]
             found |= dict.fromkeys(re.findall(r"`(\w+)`", keys), default.strip())
@@ -61,20 +93,21 @@ def _as_duration(value: timedelta) -> str:
 
 def fields() -> Iterator[tuple[str, str, FieldInfo]]:
     """Every key of every table."""
-    for heading, model in TABLES.items():
-        for key, field in model.model_fields.items():
+    for heading, table in TABLES.items():
+        for key, field in table.items():
             yield heading, key, field
 
 
-@pytest.mark.parametrize(("table", "key", "field"), [pytest.param(*one, id=f"{one[0]} {one[1]}") for one in fields()])
-def test_every_setting_is_explained_with_its_default(table: str, key: str, field: FieldInfo) -> None:
-    """Each key has its row in the table of its section."""
-    heading = f"### `{table}`"
+@pytest.mark.parametrize(
+    ("heading", "key", "field"), [pytest.param(*one, id=f"{one[0].strip('# ')} {one[1]}") for one in fields()]
+)
+def test_every_setting_is_explained_with_its_default(heading: str, key: str, field: FieldInfo) -> None:
+    """Each key has its row in the table of its section; what every kind of source has, in the one of all."""
     explained = rows(heading)
     assert key in explained, f"README.md: {heading} has no row for `{key}`"
     if field.is_required():
         expected = "required"
-    elif field.default in (None, ()):
+    elif field.get_default(call_default_factory=True) in (None, (), {}, Allowance()):
         assert explained[key], f"README.md: {heading} does not say what holds when `{key}` is left out"
         return
     else:
@@ -82,11 +115,18 @@ def test_every_setting_is_explained_with_its_default(table: str, key: str, field
     assert explained[key] == expected, f"README.md: {heading} gives `{key}` another default than the settings have"
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_no_setting_is_explained_that_is_none(table: str) -> None:
+@pytest.mark.parametrize("heading", TABLES)
+def test_no_setting_is_explained_that_is_none(heading: str) -> None:
     """Nor one that moved to another table."""
-    strangers = set(rows(f"### `{table}`")) - set(TABLES[table].model_fields)
-    assert not strangers, f"README.md explains keys that {table} does not have"
+    strangers = set(rows(heading)) - set(TABLES[heading])
+    assert not strangers, f"README.md explains keys that {heading} does not have"
+
+
+def test_every_kind_of_source_has_its_table() -> None:
+    """And is named where kinds are explained."""
+    assert {get_args(table.model_fields["kind"].annotation)[0] for table in get_args(Source)} == set(KINDS)
+    for kind in KINDS:
+        assert f'`"{kind}"`: ' in section("### `[[source]]`"), f"README.md does not say what kind {kind} is"
 
 
 def test_rules_by_host_are_explained() -> None:
@@ -94,6 +134,40 @@ def test_rules_by_host_are_explained() -> None:
     text = section("### Pictures")
     for key in ImageRule.model_fields:
         assert f"`{key}`" in text, f"README.md: ### Pictures does not explain `{key}` of a rule by host"
+
+
+def test_the_limits_of_a_feed_are_those_that_hold() -> None:
+    """The numbers of the section on other people's feeds."""
+    text = " ".join(section("## Other people's feeds").split())
+    bounds = {key: FeedSource.model_fields[key].default for key in ("timeout", "max_bytes", "max_decoded_bytes")}
+    seconds = inspect.signature(Readers).parameters["deadline"].default.total_seconds()
+    for words in (
+        f"{bounds['timeout'].total_seconds():.0f} seconds for a whole answer",
+        f"{bounds['max_bytes'] >> 20} MiB as it comes and {bounds['max_decoded_bytes'] >> 20} MiB unpacked",
+        f"{reading.MAX_ENTRIES:,} entries and {reading.MAX_CONTENT >> 20} MiB of text each",
+        f"{seconds:.0f} seconds and {reading.MAX_MEMORY >> 20} MiB of memory to read a feed",
+        f"at most {_IN_WORDS[client.MAX_REDIRECTS]} in a row",
+        f"after {_IN_WORDS[visiting.MOVED_TIMES]} times on end",
+        f"more than {_IN_WORDS[validators.LONGEST_WAIT.days]} days",
+    ):
+        assert words in text, f"README.md: ## Other people's feeds does not say {words!r}"
+    assert timedelta(days=1) == visiting.MOVED_FOR
+
+
+_IN_WORDS = {3: "three", 5: "five", 7: "seven"}
+
+
+def test_the_examples_of_settings_are_right(tmp_path: Path) -> None:
+    """Each block is taken, by itself or within what it belongs to."""
+    blocks = re.findall(r"```toml\n([^`]+)```\n", README)
+    assert len(blocks) >= 4
+    archive = '[[source]]\nname = "x"\nkind = "archive"\npath = "."\n'
+    feed = '[[source]]\nname = "x"\nkind = "feed"\nurl = "https://x.example/"\n'
+    for block in blocks:
+        path = tmp_path / "feeds.toml"
+        whole = block if "[[source]]" in block else f"{block}{archive}" if "[[site" in block else f"{feed}{block}"
+        path.write_text(whole, encoding="utf-8")
+        assert settings.load(path, {"HARBOUR_LOGIN": "you:password", "HARBOUR_KEY": "k"}).source
 
 
 def test_every_name_of_a_template_is_explained_and_exists() -> None:

@@ -5,7 +5,10 @@ import json
 import os
 import random
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,10 +17,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from feedbridge import inspection, pipeline, reports
-from feedbridge.errors import FetchError, SourceError, StoreError
+from feedbridge.errors import FetchError, ParseError, SourceError, StoreError
 from feedbridge.polling import Schedule
+from feedbridge.reach import parse_allowance
 from feedbridge.schedule import AILING_AFTER
-from feedbridge.settings import ArchiveSource, FeedTable, Settings, Site
+from feedbridge.settings import ArchiveSource, FeedSource, FeedTable, Settings, Site
 from feedbridge.store import polls
 from feedbridge.store.database import Store
 
@@ -63,8 +67,74 @@ def settings_of(folder: Path, **source: object) -> Settings:
     )
 
 
-def build(settings: Settings) -> None:
-    pipeline.build(settings, now=NOW, progress=lambda _source, _done, _of: None)
+def build(settings: Settings, *, now: datetime = NOW) -> pipeline.Build:
+    return pipeline.build(settings, now=now, progress=lambda _source, _done, _of: None)
+
+
+@dataclass
+class Upstream:
+    """Somebody's server on loopback: what it answers by path, as status, headers and body."""
+
+    port: int
+    answers: dict[str, tuple[int, dict[str, str], str]] = field(default_factory=dict)
+
+    def settings(self, folder: Path, path: str = "/feed", *, user: str = "") -> Settings:
+        """Settings of one source, the feed at a path."""
+        source = FeedSource(
+            name="blog",
+            kind="feed",
+            url=f"http://{user}127.0.0.1:{self.port}{path}",
+            allow_private=parse_allowance([f"127.0.0.1:{self.port}"]),
+        )
+        site = Site(output=folder / "public", store=f"sqlite:///{folder}/s.db", pause=timedelta())
+        return Settings(site=site, source=(source,))
+
+    def address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A server that answers 404 until it is told otherwise."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = there.answers.get(self.path, (404, {}, ""))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body.encode()))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name of the method it replaces)
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    there = Upstream(server.server_address[1])
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield there
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def feed_of(*items: str) -> str:
+    """A feed with these items."""
+    return f"<rss version='2.0'><channel><title>Blog</title><link>https://b.example/</link>{''.join(items)}</channel></rss>"
+
+
+def item_of(name: str) -> str:
+    """An item that was first in another feed, with a recording."""
+    return (
+        f"<item><title>{name}</title><link>https://b.example/{name}?utm_source=rss</link>"
+        f"<guid isPermaLink='false'>{name}-1</guid><pubDate>Sat, 28 Feb 2026 09:00:00 GMT</pubDate>"
+        f"<description>Text of {name}.</description><source url='https://a.example/feed'>Elsewhere</source>"
+        "<enclosure url='https://b.example/talk.mp3' type='audio/mpeg' length='1234'/></item>"
+    )
+
+
+GOOD = (200, {"Content-Type": "application/rss+xml"}, feed_of(item_of("one"), item_of("two")))
 
 
 def explain(settings: Settings, name: str) -> list[inspection.Explanation]:
@@ -223,7 +293,95 @@ def test_any_name_is_known_or_a_named_error(folder: Path, name: str) -> None:
         assert explain(settings, name)
 
 
+def test_an_article_of_a_feed_tells_by_what_it_is_known_and_where_it_was_first(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    """Its guid and its link without tracking parameters; the feed that it was first in; its dates with witnesses."""
+    upstream.answers["/feed"] = GOOD
+    settings = upstream.settings(tmp_path)
+    build(settings)
+    (found,) = explain(settings, "https://b.example/one")
+    assert found.article
+    assert (found.article.title, found.files, found.body_from) == ("one", (), None)
+    assert set(found.aliases) >= {"id:one-1", "link:https://b.example/one"}
+    assert [(it.kind, it.value) for it in found.article.testimonies if it.kind == "published"] == [
+        ("published", datetime(2026, 2, 28, 9, 0, tzinfo=UTC))
+    ]
+    lines = reports.explanation_lines([found])
+    for line in (
+        "  first in   “Elsewhere” https://a.example/feed",
+        "  known by   id:one-1",
+        "  known by   link:https://b.example/one",
+        "  enclosure  https://b.example/talk.mp3 (audio/mpeg, 1,234 bytes)",
+    ):
+        assert line in lines
+    values = json.loads(json.dumps(reports.explanation_values(found)))
+    assert values["aliases"] == list(found.aliases)
+    assert values["origin"] == {
+        "id": None,
+        "title": "Elsewhere",
+        "link": None,
+        "self_link": "https://a.example/feed",
+    }
+    assert values["enclosures"] == [
+        {"address": "https://b.example/talk.mp3", "type": "audio/mpeg", "length": 1234},
+    ]
+
+
 # preview
+
+
+def test_preview_of_a_feed_shows_its_entries_in_its_order_and_keeps_nothing(upstream: Upstream, tmp_path: Path) -> None:
+    """As many as were asked for, whole."""
+    upstream.answers["/feed"] = GOOD
+    settings = upstream.settings(tmp_path)
+    first, second = inspection.preview(settings, "blog", now=NOW, limit=20)
+    assert [one.told and one.told.article.title for one in (first, second)] == ["one", "two"]
+    assert list(inspection.preview(settings, "blog", now=NOW, limit=1)) == [first]
+    assert list(tmp_path.iterdir()) == []
+    assert reports.preview_lines([first], kind="feed") == [
+        "2026-02-28T09:00:00Z  one",
+        "    https://b.example/one?utm_source=rss",
+        "    0 pictures; Text of one.",
+    ]
+    values = reports.preview_values(first, kind="feed")
+    assert (values["entry"], values["unusable"]) == ("https://b.example/one?utm_source=rss", None)
+
+
+def test_preview_follows_a_page_to_its_feed(upstream: Upstream, tmp_path: Path) -> None:
+    """As a refresh does."""
+    page = "<!doctype html><title>Blog</title><link rel=alternate type=application/rss+xml href=/feed>"
+    upstream.answers |= {"/feed": GOOD, "/": (200, {"Content-Type": "text/html"}, page)}
+    found = inspection.preview(upstream.settings(tmp_path, "/"), "blog", now=NOW, limit=20)
+    assert [one.told and one.told.article.title for one in found] == ["one", "two"]
+
+
+def test_preview_of_a_feed_names_what_is_left_out(upstream: Upstream, tmp_path: Path) -> None:
+    """An entry that is too long, and those beyond the number that is read."""
+    long = f"<item><title>long</title><link>https://b.example/l</link><description>{'x' * 2**21}.</description></item>"
+    short = (f"<item><title>{number}</title></item>" for number in range(5_000))
+    upstream.answers["/feed"] = (200, {}, feed_of(long, *short))
+    found = list(inspection.preview(upstream.settings(tmp_path), "blog", now=NOW, limit=1))
+    assert [one.path for one in found if one.unusable] == ["long", "the rest"]
+    assert [one.unusable for one in found][1:] == [
+        "its content is too long: 2,097,153 bytes, and 2,097,152 are taken",
+        "1 entry more than are read",
+    ]
+
+
+def test_preview_of_what_is_no_feed_is_a_named_error(upstream: Upstream, tmp_path: Path) -> None:
+    """It says where it asked, and what came instead."""
+    upstream.answers["/feed"] = (200, {}, "<!doctype html><title>Log in</title>")
+    with pytest.raises(ParseError) as caught:
+        list(inspection.preview(upstream.settings(tmp_path), "blog", now=NOW, limit=1))
+    assert str(caught.value).startswith(f"{upstream.address('/feed')}: ")
+    assert "an HTML page titled “Log in” came" in str(caught.value)
+
+
+def test_an_empty_feed_is_no_empty_folder() -> None:
+    """Nothing to show is said in the words of what was looked at."""
+    assert reports.preview_lines([], kind="feed") == ["it has no entries"]
+    assert reports.preview_lines([], kind="archive") == ["no files match"]
 
 
 def test_preview_shows_the_latest_files_first_and_keeps_nothing(folder: Path) -> None:
@@ -306,7 +464,7 @@ def test_status_tells_of_a_source_that_fails(folder: Path) -> None:
         schedule = Schedule(store, settings, dice=random.Random(1))
         schedule.start(now=now)
         for failures in range(1, AILING_AFTER + 1):
-            (claim,) = schedule.take(now=now, limit=1)
+            (claim,) = schedule.take_folders(now=now, limit=1)
             failed_at, now = now, schedule.poll(claim, now=now, stop=threading.Event()).next_poll_at
             (source,) = inspection.status(settings, now=failed_at).sources
             assert source.ailing == (failures == AILING_AFTER)
@@ -318,6 +476,116 @@ def test_status_tells_of_a_source_that_fails(folder: Path) -> None:
     assert "no such folder; mend `path`, or mount it" in (summary.last_error.error or "")
     assert inspection.status(settings, now=now).feeds == feeds
     assert pipeline.build(settings, now=now, progress=lambda *_: None).published.written == []
+
+
+def site_of(settings: Settings, *, now: datetime) -> tuple[inspection.SiteStatus, list[str]]:
+    """How the site of the only source stands, and the lines of that source."""
+    found = inspection.status(settings, now=now)
+    (source,) = found.sources
+    assert source.site
+    lines = reports.status_lines(found, shown=10)
+    return source.site, lines[: lines.index("")]
+
+
+def test_status_tells_where_a_source_on_the_web_is_asked(upstream: Upstream, tmp_path: Path) -> None:
+    """Before it is asked, there is its address alone; what it brought, and that it brought nothing new, comes after."""
+    upstream.answers["/feed"] = GOOD
+    settings = upstream.settings(tmp_path, user="you:secret@")
+    address = upstream.address("/feed")
+    with Store(settings.site.store_path, write=True):
+        pass
+    site, lines = site_of(settings, now=NOW)
+    assert site == inspection.SiteStatus(address=address, asked_at=address)
+    assert lines == ["blog: 0 articles, 0 new in a day", f"  address {address}", "  never refreshed"]
+    build(settings)
+    assert site_of(settings, now=NOW)[0].unchanged is False
+    later = NOW + timedelta(hours=1)
+    assert build(settings, now=later).tallies[0].note == "not changed"
+    site, lines = site_of(settings, now=later)
+    assert site == inspection.SiteStatus(address=address, asked_at=address, unchanged=True)
+    assert lines[1:] == [f"  address {address}", "  last success 2026-03-01T13:00:00Z, nothing new"]
+
+
+def test_status_tells_the_wish_of_a_site_as_long_as_it_holds(upstream: Upstream, tmp_path: Path) -> None:
+    """A source that is not asked has a line in the build, too."""
+    upstream.answers["/feed"] = (200, {"Cache-Control": "max-age=7200"}, GOOD[2])
+    settings = upstream.settings(tmp_path)
+    build(settings)
+    site, lines = site_of(settings, now=NOW)
+    assert site.not_before == NOW + timedelta(hours=2)
+    assert "  its site wishes not to be asked before 2026-03-01T14:00:00Z" in lines
+    assert reports.build_lines(build(settings, now=NOW + timedelta(hours=1)), shown=10) == [
+        "blog: not asked: its site wishes to be left alone until 2026-03-01T14:00:00Z",
+        "nothing to write: every file is as it should be",
+    ]
+    site, lines = site_of(settings, now=NOW + timedelta(hours=2))
+    assert site.not_before is None
+    assert [line for line in lines if "wishes" in line] == []
+
+
+def test_status_tells_which_feed_a_page_names(upstream: Upstream, tmp_path: Path) -> None:
+    """That is the one that is asked from then on."""
+    page = "<!doctype html><title>Blog</title><link rel=alternate type=application/rss+xml href=/feed>"
+    upstream.answers |= {"/feed": GOOD, "/": (200, {"Content-Type": "text/html"}, page)}
+    settings = upstream.settings(tmp_path, "/")
+    build(settings)
+    site, lines = site_of(settings, now=NOW)
+    feed = upstream.address("/feed")
+    assert (site.address, site.asked_at, site.found) == (upstream.address("/"), feed, feed)
+    assert lines[1:3] == [
+        f"  address {upstream.address('/')}",
+        f"  its page names the feed {feed}",
+    ]
+
+
+def test_status_tells_where_a_source_has_moved(upstream: Upstream, tmp_path: Path) -> None:
+    """First as what it says; once that has held for a while, as what it is."""
+    upstream.answers |= {"/new": GOOD, "/feed": (301, {"Location": "/new"}, "")}
+    settings = upstream.settings(tmp_path)
+    new = upstream.address("/new")
+    build(settings)
+    site, lines = site_of(settings, now=NOW)
+    assert (site.asked_at, site.moved_to) == (upstream.address("/feed"), new)
+    assert lines[2] == f"  has moved, it says, to {new}; once it has said so for a day, that is asked instead"
+    for hours in (12, 24):
+        build(settings, now=NOW + timedelta(hours=hours))
+    site, lines = site_of(settings, now=NOW + timedelta(hours=24))
+    assert (site.asked_at, site.moved_to) == (new, new)
+    assert lines[2] == f"  has moved for good to {new}"
+
+
+def test_status_tells_that_a_source_is_gone(upstream: Upstream, tmp_path: Path) -> None:
+    """Since when, and what to do if it is back."""
+    upstream.answers["/feed"] = (410, {}, "")
+    settings = upstream.settings(tmp_path)
+    build(settings)
+    later = NOW + timedelta(hours=1)
+    assert not build(settings, now=later).failed
+    found = inspection.status(settings, now=later)
+    values = reports.status_values(found)["sources"][0]["site"]
+    assert (values["gone_since"], values["not_before"], values["unchanged"]) == ("2026-03-01T12:00:00Z", None, None)
+    lines = reports.status_lines(found, shown=10)
+    assert "  gone for good since 2026-03-01T12:00:00Z, its site says; it is not asked any more" in lines
+    assert 'feedbridge build --accept "blog"' in "\n".join(lines)
+
+
+def test_what_is_known_of_another_address_is_not_told(upstream: Upstream, tmp_path: Path) -> None:
+    """Once the settings name a new one, what the old one said counts no more."""
+    upstream.answers |= {"/new": GOOD, "/feed": (301, {"Location": "/new"}, "")}
+    build(upstream.settings(tmp_path))
+    site, _ = site_of(upstream.settings(tmp_path, "/other"), now=NOW)
+    assert (site.address, site.asked_at, site.moved_to) == (*2 * (upstream.address("/other"),), None)
+
+
+def test_a_feed_that_is_read_anew_counts_its_articles(upstream: Upstream, tmp_path: Path) -> None:
+    """Though its site is not asked."""
+    upstream.answers["/feed"] = GOOD
+    settings = upstream.settings(tmp_path)
+    build(settings)
+    upstream.answers.clear()
+    done = pipeline.build(settings, now=NOW, progress=lambda *_: None, reread=["blog"])
+    line = "blog: read anew from what is kept; its site was not asked (2 articles made anew, 0 changed)"
+    assert reports.build_lines(done, shown=10)[0] == line
 
 
 def test_status_tells_of_a_source_that_fell_silent(folder: Path) -> None:
@@ -376,6 +644,7 @@ def test_all_of_the_status_is_in_the_json_and_in_the_lines(folder: Path) -> None
                 "last_error_at": "2026-03-01T12:00:00Z",
                 "next_poll": "2026-03-01T15:00:00Z",
                 "unusable": [{"file": "bad.md", "reason": "is empty"}],
+                "site": None,
             }
         ],
         "feeds": [

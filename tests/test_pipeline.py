@@ -13,9 +13,10 @@ from feedbridge import pipeline, refresh
 from feedbridge.errors import SourceError, StoreError
 from feedbridge.publish.files import OutputFolder
 from feedbridge.store import articles
+from feedbridge.visiting import Visitor
 
 if TYPE_CHECKING:
-    from tests.conftest import Site
+    from tests.conftest import Site, Web
 
 
 def test_build_tells_what_it_did(site: "Site") -> None:
@@ -252,10 +253,63 @@ def test_what_nobody_thought_of_harms_one_source(site: "Site", monkeypatch: pyte
             raise ZeroDivisionError("division by zero")
         return real(store, source, wish, progress)
 
-    monkeypatch.setattr(refresh, "refresh", broken)
+    monkeypatch.setattr(pipeline, "refresh", broken)
     done = site.build()
     assert done.tallies[0].error == "broke off (ZeroDivisionError: division by zero)"
     assert (done.tallies[1].new, len(site.shown())) == (2, 2)
+
+
+def test_folders_and_sites_are_built_together(site: "Site", web: "Web") -> None:
+    """Tallies come in the order of the sources, whatever their kind; each that is done is told."""
+    site.sources.clear()
+    site.add_feed("blog", web.url("/blog"))
+    site.add_source("rfa").write_many(2)
+    site.add_feed("away", web.url("/away"))
+    web.feed("/blog", "One", "Two", "Three")
+    web.say("/away", status="404 Not Found")
+    told: list[tuple[str, int, int]] = []
+    done = site.build(progress=lambda *words: told.append(words))
+    assert [(t.source, t.kind, t.new, t.error) for t in done.tallies] == [
+        ("blog", "feed", 3, None),
+        ("rfa", "archive", 2, None),
+        ("away", "feed", 0, f"{web.url('/away')}: 404 Not Found"),
+    ]
+    assert done.failed
+    assert sorted(told) == [("away", 1, 1), ("blog", 1, 1), ("rfa", 2, 2)]
+    assert len(site.shown()) == 5
+
+
+def test_what_nobody_thought_of_harms_one_site(site: "Site", web: "Web", monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the failure of that source on the web; the others go on."""
+    site.sources = []
+    for name in ("blog", "other"):
+        site.add_feed(name, web.url(f"/{name}"))
+        web.feed(f"/{name}", name)
+    real = Visitor.refresh
+
+    async def broken(self: Visitor, source: Any, wish: Any) -> Any:
+        if source.name == "blog":
+            raise ZeroDivisionError("division by zero")
+        return await real(self, source, wish)
+
+    monkeypatch.setattr(Visitor, "refresh", broken)
+    done = site.build()
+    assert done.tallies[0].error == "broke off (ZeroDivisionError: division by zero)"
+    assert (done.tallies[0].kind, done.tallies[1].new, len(site.shown())) == ("feed", 1, 1)
+
+
+def test_a_store_that_fails_ends_a_build_of_sites(site: "Site", web: "Web") -> None:
+    """It is one plain StoreError, however many visits were under way."""
+    site.sources = []
+    for name in ("a", "b", "c"):
+        site.add_feed(name, web.url(f"/{name}"))
+        web.feed(f"/{name}", name)
+    site.build()
+    site.query("CREATE TRIGGER fault BEFORE INSERT ON polls BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+    before = site.published()
+    with pytest.raises(StoreError, match="the disk is full"):
+        site.build()
+    assert site.published() == before
 
 
 def test_a_removal_is_told_once(site: "Site") -> None:

@@ -16,14 +16,16 @@ from sqlalchemy import event
 
 from feedbridge import polling, refresh
 from feedbridge.errors import StoreError
+from feedbridge.keeping import Tally
 from feedbridge.polling import Schedule
-from feedbridge.refresh import Progress, Tally, Wish
+from feedbridge.refresh import Progress, Wish
 from feedbridge.schedule import AILING_AFTER, LONGEST_BACKOFF
 from feedbridge.settings import Settings, Source
-from feedbridge.store import claims, polls
+from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 from feedbridge.store.polls import Poll
+from feedbridge.store.visits import Visit
 
 if TYPE_CHECKING:
     from tests.conftest import Site
@@ -105,7 +107,7 @@ class Driver:
 
     def tick(self) -> None:
         self.plan.heed_clock(now=self.now, monotonic=self.monotonic)
-        for claim in self.plan.take(now=self.now, limit=EVERYBODY):
+        for claim in self.plan.take_folders(now=self.now, limit=EVERYBODY):
             assert claim.name not in {one.name for _, _, one in self._at_work}, "is at work already"
             done = self.now + self._dice.randint(0, self._longest_work) * SECOND
             self._at_work.append((done, self.now, claim))
@@ -277,7 +279,7 @@ def test_claims_of_a_killed_process_are_taken_back(store: Store, tmp_path: Path,
     settings = settings_of(tmp_path, a={"every": "10m"}, b={"every": "10m"})
     plan = schedule_of(store, settings)
     plan.start(now=NOON)
-    assert len(plan.take(now=NOON, limit=1)) == 1
+    assert len(plan.take_folders(now=NOON, limit=1)) == 1
     assert plan.waiting(now=NOON) == 1
     again = schedule_of(store, settings)
     again.start(now=NOON + SECOND)
@@ -322,12 +324,12 @@ def test_a_source_that_left_the_settings_while_it_waited_is_let_go(
     both = settings_of(tmp_path, a={"every": "10m"}, b={"every": "10m"})
     plan = schedule_of(store, both)
     plan.start(now=NOON)
-    taken = plan.take(now=NOON, limit=2)
+    taken = plan.take_folders(now=NOON, limit=2)
     plan.use(settings_of(tmp_path, a={"every": "10m"}))
     done = [plan.poll(claim, now=NOON, stop=GOING) for claim in taken]
     assert [(one.claim.name, one.tally is None) for one in done] == [("a", False), ("b", True)]
     plan.use(both)
-    assert [claim.name for claim in plan.take(now=NOON, limit=2)] == ["b"]
+    assert [claim.name for claim in plan.take_folders(now=NOON, limit=2)] == ["b"]
 
 
 # Sleep, and clocks that are set
@@ -396,7 +398,7 @@ def test_a_source_at_work_while_the_clock_is_set_is_not_lost(store: Store, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         moving = Refreshes(during=lambda: set_the_clock(plan, NOON + jump))
         patch.setattr(polling, "refresh", moving)
-        first, second = plan.take(now=NOON, limit=2)
+        first, second = plan.take_folders(now=NOON, limit=2)
         done = plan.poll(first, now=NOON, stop=GOING)
         late = plan.poll(second, now=NOON + jump, stop=GOING)
     assert planned(store, settings) == {"a": NOON + jump + 30 * MINUTE, "b": NOON + jump + 30 * MINUTE}
@@ -470,15 +472,15 @@ def test_failures_back_off_and_success_ends_them(store: Store, tmp_path: Path, r
     refreshes.fails = lambda _name, _now: True
     now = NOON
     for failures in range(1, 40):
-        (claim,) = plan.take(now=now, limit=1)
+        (claim,) = plan.take_folders(now=now, limit=1)
         done = plan.poll(claim, now=now, stop=GOING)
         assert done.failures == failures
         meant = min(15 * MINUTE * 2 ** min(failures, 20), LONGEST_BACKOFF)
         assert meant * 0.9 - SECOND <= done.next_poll_at - now <= meant * 1.1
-        assert plan.take(now=done.next_poll_at - SECOND, limit=1) == []
+        assert plan.take_folders(now=done.next_poll_at - SECOND, limit=1) == []
         now = done.next_poll_at
     refreshes.fails = lambda _name, _now: False
-    (claim,) = plan.take(now=now, limit=1)
+    (claim,) = plan.take_folders(now=now, limit=1)
     done = plan.poll(claim, now=now, stop=GOING)
     assert (done.failures, done.next_poll_at) == (0, now + 15 * MINUTE)
 
@@ -491,7 +493,7 @@ def test_failures_outlive_a_restart(store: Store, tmp_path: Path, refreshes: Ref
     for failures in range(1, AILING_AFTER + 1):
         plan = schedule_of(store, settings)
         plan.start(now=now)
-        (claim,) = plan.take(now=now, limit=1)
+        (claim,) = plan.take_folders(now=now, limit=1)
         done = plan.poll(claim, now=now, stop=GOING)
         assert done.failures == failures
         schedule_of(store, settings).start(now=now + MINUTE)
@@ -520,12 +522,12 @@ def test_a_store_that_cannot_be_written_is_a_named_error(
     settings = settings_of(tmp_path, a={"every": "15m"})
     plan = schedule_of(store, settings)
     plan.start(now=NOON)
-    (claim,) = plan.take(now=NOON, limit=1)
+    (claim,) = plan.take_folders(now=NOON, limit=1)
     with pytest.raises(StoreError, match="disk is full"):
         plan.poll(claim, now=NOON, stop=GOING)
-    assert plan.take(now=NOON + HOUR, limit=1) == []
+    assert plan.take_folders(now=NOON + HOUR, limit=1) == []
     plan.start(now=NOON + HOUR)
-    assert [one.name for one in plan.take(now=NOON + HOUR, limit=1)] == ["a"]
+    assert [one.name for one in plan.take_folders(now=NOON + HOUR, limit=1)] == ["a"]
 
 
 # Stopping
@@ -541,13 +543,13 @@ def test_stopping_keeps_what_is_read_and_the_source_stays_due(site: "Site", monk
     with Store(site.store, write=True) as store:
         plan = schedule_of(store, settings)
         plan.start(now=NOON)
-        (claim,) = plan.take(now=NOON, limit=1)
+        (claim,) = plan.take_folders(now=NOON, limit=1)
         done = plan.poll(claim, now=NOON, stop=stop)
         assert (done.tally, done.failures, done.next_poll_at) == (None, 0, NOON)
         with store.transaction() as connection:
             assert polls.count(connection, "voa") == 5
             assert polls.summary(connection, "voa", now=NOON, normaliser=1).last_error is None
-        (claim,) = plan.take(now=NOON + SECOND, limit=1)
+        (claim,) = plan.take_folders(now=NOON + SECOND, limit=1)
         done = plan.poll(claim, now=NOON + SECOND, stop=GOING)
         assert done.tally
         assert (done.tally.read, done.tally.new) == (15, 15)
@@ -568,7 +570,7 @@ def test_stopping_does_not_forget_failures(store: Store, tmp_path: Path, monkeyp
         return Tally(source=source.name)
 
     monkeypatch.setattr(polling, "refresh", interrupted)
-    (claim,) = plan.take(now=NOON, limit=1)
+    (claim,) = plan.take_folders(now=NOON, limit=1)
     plan.poll(claim, now=NOON, stop=stop)
     with store.transaction() as connection:
         assert claims.schedule(connection, ["a"]) == [Planned(name="a", due=NOON, failures=3)]
@@ -591,7 +593,7 @@ def long_run(site: "Site") -> Iterator[tuple[Store, Callable[[int], None]]]:
 
         def pass_hours(count: int) -> None:
             for _ in range(count):
-                (claim,) = plan.take(now=clock[0], limit=1)
+                (claim,) = plan.take_folders(now=clock[0], limit=1)
                 done = plan.poll(claim, now=clock[0], stop=GOING)
                 assert done.tally
                 assert done.tally.error is None
@@ -634,3 +636,173 @@ def test_six_hundred_days_of_polls_take_no_room(long_run: tuple[Store, Callable[
         assert polls.count(connection, "voa") == 1
         kept = connection.exec_driver_sql("SELECT count(*), max(started_at) FROM polls").one()
     assert tuple(kept) == (polls.POLLS_KEPT, (NOON + 14_399 * HOUR).timestamp() * 1000)
+
+
+# Sources on the web
+
+
+def sites_of(folder: Path, **sources: dict[str, Any]) -> Settings:
+    """Settings of sources on the web by name; nobody is asked."""
+    tables = [
+        {"name": name, "kind": "feed", "url": f"https://{name}.example/", **keys} for name, keys in sources.items()
+    ]
+    site = {"store": f"sqlite:///{folder}/store.db", "output": str(folder / "public")}
+    return Settings.model_validate({"site": site, "source": tables})
+
+
+def told(plan: Schedule, *, now: datetime, **tally: Any) -> polling.Polled:
+    """Claim the one source that is due, and settle it with what its refresh is said to have done."""
+    (claim,) = plan.take_sites(now=now, limit=1, at_work=())
+    return plan.settle(claim, Tally(source=claim.name, kind="feed", **tally))
+
+
+def test_a_site_is_not_asked_sooner_than_it_wishes(store: Store, tmp_path: Path) -> None:
+    """The rhythm is our wish; the later of the two counts, after a success as after a failure."""
+    plan = schedule_of(store, sites_of(tmp_path, a={"every": "30m"}))
+    plan.start(now=NOON)
+    assert told(plan, now=NOON, not_before=NOON + 10 * MINUTE).next_poll_at == NOON + 30 * MINUTE
+    now = NOON + 30 * MINUTE
+    assert told(plan, now=now, not_before=now + 2 * HOUR).next_poll_at == now + 2 * HOUR
+    now += 2 * HOUR
+    done = told(plan, now=now, error="429", not_before=now + 5 * HOUR)
+    assert (done.failures, done.next_poll_at) == (1, now + 5 * HOUR)
+    now += 5 * HOUR
+    done = told(plan, now=now, error="404")
+    assert done.failures == 2
+    assert 1.8 * HOUR <= done.next_poll_at - now <= 2.2 * HOUR
+
+
+def test_a_cron_line_is_not_followed_sooner_than_the_site_wishes(store: Store, tmp_path: Path) -> None:
+    """Nor is an adaptive rhythm."""
+    for rhythm in ({"cron": "*/5 * * * *"}, {"every": "adaptive", "min": "5m"}):
+        plan = schedule_of(store, sites_of(tmp_path, a=rhythm))
+        plan.start(now=NOON)
+        plan.hasten("a", now=NOON)
+        assert told(plan, now=NOON, not_before=NOON + 2 * DAY).next_poll_at == NOON + 2 * DAY
+
+
+def test_who_was_not_asked_has_neither_failed_nor_recovered(store: Store, tmp_path: Path) -> None:
+    """The count of failures stays; the source comes in its rhythm again, or when the wish is over."""
+    plan = schedule_of(store, sites_of(tmp_path, a={"every": "30m"}))
+    plan.start(now=NOON)
+    now = NOON
+    for failures in (1, 2, 3):
+        done = told(plan, now=now, error="500")
+        assert done.failures == failures
+        now = done.next_poll_at
+    done = told(plan, now=now, asked=False, not_before=now + 9 * HOUR)
+    assert (done.failures, done.next_poll_at) == (3, now + 9 * HOUR)
+    now += 9 * HOUR
+    done = told(plan, now=now, asked=False)
+    assert (done.failures, done.next_poll_at) == (3, now + 30 * MINUTE)
+
+
+@pytest.mark.parametrize("error", ["404 Not Found", "403 Forbidden", "500 Internal Server Error"])
+def test_a_site_that_fails_is_asked_ever_less_often(store: Store, tmp_path: Path, error: str) -> None:
+    """The wait doubles from failure to failure up to half a day."""
+    plan = schedule_of(store, sites_of(tmp_path, a={"every": "30m"}))
+    plan.start(now=NOON)
+    now, waits = NOON, []
+    for _ in range(8):
+        done = told(plan, now=now, error=error)
+        waits.append((done.next_poll_at - now) / HOUR)
+        now = done.next_poll_at
+    for wait, meant in zip(waits, [1, 2, 4, 8, 12, 12, 12, 12], strict=True):
+        assert 0.9 * meant - 0.001 <= wait <= 1.1 * meant
+
+
+def test_what_is_gone_is_never_due(store: Store, tmp_path: Path) -> None:
+    """Not after a restart, not after a year; under another address it is due at once."""
+    before = sites_of(tmp_path, a={"every": "30m"})
+    plan = schedule_of(store, before)
+    plan.start(now=NOON)
+    with store.transaction() as connection:
+        visits.keep_visit(connection, 1, Visit(url="https://a.example/"))
+        visits.note_gone(connection, 1, at=NOON)
+    told_of = [plan.take_sites(now=NOON + days * DAY, limit=1, at_work=()) for days in (0, 1, 400)]
+    again = schedule_of(store, before)
+    again.start(now=NOON + DAY)
+    assert [*told_of, again.take_sites(now=NOON + 400 * DAY, limit=1, at_work=())] == [[], [], [], []]
+    assert again.waiting(now=NOON + 400 * DAY) == 0
+    again.use(sites_of(tmp_path, a={"every": "30m", "url": "https://a.example/new"}))
+    again.enter_new(now=NOON + 2 * DAY)
+    (claim,) = again.take_sites(now=NOON + 2 * DAY, limit=1, at_work=())
+    assert (claim.due, claim.failures) == (NOON + 2 * DAY, 0)
+
+
+def test_a_wish_outlives_a_restart(store: Store, tmp_path: Path) -> None:
+    """Also where the rhythm has become quicker meanwhile, and where the source was overdue."""
+    plan = schedule_of(store, sites_of(tmp_path, a={"every": "1d"}))
+    plan.start(now=NOON)
+    with store.transaction() as connection:
+        visits.note_wish(connection, 1, not_before=NOON + 3 * HOUR)
+    for every in ("1d", "5m"):
+        again = schedule_of(store, sites_of(tmp_path, a={"every": every}))
+        again.start(now=NOON + HOUR)
+        assert planned(store, sites_of(tmp_path, a={})) == {"a": NOON + 3 * HOUR}
+
+
+def test_a_wish_of_a_clock_that_ran_ahead_is_not_heeded(store: Store, tmp_path: Path) -> None:
+    """Nobody wishes to be left alone for years."""
+    settings = sites_of(tmp_path, a={"every": "30m"})
+    ahead = NOON + 3650 * DAY
+    plan = schedule_of(store, settings)
+    plan.start(now=ahead)
+    told(plan, now=ahead, not_before=ahead + HOUR)
+    with store.transaction() as connection:
+        visits.note_wish(connection, 1, not_before=ahead + HOUR)
+    schedule_of(store, settings).start(now=NOON)
+    assert planned(store, settings) == {"a": NOON}
+
+
+def test_a_set_clock_moves_wishes_too(store: Store, tmp_path: Path) -> None:
+    """They last as long as they were meant to."""
+    settings = sites_of(tmp_path, a={"every": "30m"})
+    plan = schedule_of(store, settings)
+    plan.start(now=NOON)
+    plan.heed_clock(now=NOON, monotonic=HOUR)
+    done = told(plan, now=NOON, not_before=NOON + 2 * HOUR)
+    with store.transaction() as connection:
+        visits.note_wish(connection, 1, not_before=done.next_poll_at)
+    plan.heed_clock(now=NOON + DAY, monotonic=HOUR)
+    with store.transaction() as connection:
+        (one,) = claims.schedule(connection, ["a"])
+    assert (one.due, one.not_before) == (NOON + DAY + 2 * HOUR, NOON + DAY + 2 * HOUR)
+
+
+def test_folders_and_sites_are_claimed_apart(store: Store, tmp_path: Path) -> None:
+    """Neither takes the other's places."""
+    tables = [
+        {"name": "folder", "kind": "archive", "path": str(tmp_path / "articles")},
+        {"name": "site", "kind": "feed", "url": "https://a.example/"},
+    ]
+    plan = schedule_of(store, Settings.model_validate({"source": tables}))
+    plan.start(now=NOON)
+    later = NOON + 2 * MINUTE
+    assert [claim.name for claim in plan.take_sites(now=later, limit=9, at_work=())] == ["site"]
+    (claim,) = plan.take_folders(now=later, limit=9)
+    assert claim.name == "folder"
+
+
+def test_few_of_one_host_are_claimed_at_a_time(store: Store, tmp_path: Path) -> None:
+    """A host with many sources takes no places from the others: its sources would only stand in line."""
+    many = {f"s{number:02}": {"url": f"https://many.example/{number}"} for number in range(20)}
+    few: dict[str, dict[str, Any]] = {f"t{number:02}": {} for number in range(4)}
+    plan = schedule_of(store, sites_of(tmp_path, **many, **few))
+    plan.start(now=NOON)
+    taken = [claim.name for claim in plan.take_sites(now=NOON, limit=10, at_work=())]
+    assert taken == ["s00", "s01", "t00", "t01", "t02", "t03"]
+    assert plan.take_sites(now=NOON, limit=10, at_work=taken) == []
+    assert [one.name for one in plan.take_sites(now=NOON, limit=10, at_work=[*taken[1:], "unknown"])] == ["s02"]
+    assert plan.take_sites(now=NOON, limit=0, at_work=()) == []
+
+
+def test_a_site_that_left_the_settings_while_it_was_asked_is_let_go(store: Store, tmp_path: Path) -> None:
+    """It is still due, should it come back."""
+    both = sites_of(tmp_path, a={}, b={})
+    plan = schedule_of(store, both)
+    plan.start(now=NOON)
+    claim = next(one for one in plan.take_sites(now=NOON, limit=2, at_work=()) if one.name == "b")
+    plan.use(sites_of(tmp_path, a={}))
+    done = plan.settle(claim, Tally(source="b", kind="feed", new=1))
+    assert (done.tally, done.next_poll_at) == (None, NOON)

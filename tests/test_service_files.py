@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import inspect
 import json
 import os
 import re
@@ -23,8 +24,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from feedbridge import settings
+from feedbridge import reading, settings
 from feedbridge.cli import app
+from feedbridge.workers import Readers
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config"
@@ -118,6 +120,38 @@ def test_the_unit_has_the_walls_that_were_promised() -> None:
     }
     assert {key: unit_values(key) for key in walls} == walls
     assert all(unit_values(key) for key in ("MemoryMax", "TasksMax", "WatchdogSec"))
+
+
+def test_a_reader_that_is_killed_does_not_end_the_service() -> None:
+    """The memory is enough for the daemon and its readers; where it is not, a reader's page is lost and no more."""
+    (most,) = unit_values("MemoryMax")
+    readers = inspect.signature(Readers).parameters["count"].default
+    assert most == compose()["services"]["feedbridge"]["mem_limit"].upper() == "1G"
+    assert 150 * 2**20 + readers * reading.MAX_MEMORY < 2**30
+    assert unit_values("OOMPolicy") == ["continue"]
+
+
+def test_the_service_waits_for_the_network() -> None:
+    """Else the first refresh of every source on the web would fail after a start of the machine."""
+    assert unit_values("Wants") == unit_values("After") == ["network-online.target"]
+
+
+def test_a_reader_can_bound_itself_under_the_units_walls() -> None:
+    """The calls by which it does are not among those that the unit forbids."""
+    filters = " ".join(unit_values("SystemCallFilter")).replace("~", "").split()
+    assert filters[0] == "@system-service"
+    allowed, *forbidden = (system_calls(name) for name in filters)
+    needed = {"prlimit64", "rt_sigaction", "setitimer", "execve", "vfork", "setsid", "pipe2", "kill"}
+    assert needed <= allowed - set().union(*forbidden)
+
+
+def system_calls(name: str) -> set[str]:
+    """The system calls of a set of systemd's, those of the sets in it among them."""
+    listed = run(program("systemd-analyze"), "syscall-filter", "--no-pager", name)
+    assert listed.returncode == 0, listed.stderr
+    names = [line.strip() for line in listed.stdout.splitlines()[1:]]
+    inner = [system_calls(one) for one in names if one.startswith("@")]
+    return {one for one in names if one and one[0] not in "#@"}.union(*inner)
 
 
 def test_the_unit_starts_a_command_that_there_is() -> None:
@@ -530,6 +564,7 @@ def test_compose_shows_the_container_the_folders_of_its_settings() -> None:
     inside = Path(image_environment()["FEEDBRIDGE_CONFIG"])
     assert (CONFIG / folders[str(inside.parent)] / inside.name).is_file()
     for source in settings.load(CONFIG / "feedbridge.toml", {}).source:
+        assert isinstance(source, settings.ArchiveSource)
         relative = Path(os.path.relpath(source.path, CONFIG))
         mounted = Path(os.path.normpath(inside.parent / relative))
         assert (CONFIG / folders[str(mounted)]).resolve() == source.path.resolve()

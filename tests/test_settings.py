@@ -14,10 +14,27 @@ from hypothesis import strategies as st
 
 from feedbridge import settings, starter
 from feedbridge.errors import SettingsError
-from feedbridge.settings import ArchiveSource, FeedTable, ImageRule, Settings, Site
+from feedbridge.reach import parse_allowance
+from feedbridge.settings import ArchiveSource, FeedSource, FeedTable, HostRule, ImageRule, Settings, Site
 
 ROOT = Path(__file__).parents[1]
 SOURCE = '[[source]]\nname = "voa"\nkind = "archive"\npath = "articles"\n'
+BLOG = '[[source]]\nname = "blog"\nkind = "feed"\nurl = "https://blog.example.org/feed"\n'
+
+_ADDRESS = 'give a whole address that begins with "http://" or "https://"'
+_IN_ASCII = 'write it in ASCII: a host as "xn--…", spaces and other signs as "%20" and the like'
+_TIME = 'give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"'
+_LISTEN = 'give an address and a port, such as "127.0.0.1:8000", "0.0.0.0:8000" or "[::1]:8000"'
+_CRON = 'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
+_KEEP = 'give a time, such as "2y" or "90d", or a number of entries above 0'
+_RHYTHM = 'give a time with its unit, such as "90s", "15m", "2h" or "1d", or "adaptive"'
+_SIZE = 'give a number of bytes above 0, or a text with its unit, such as "512KiB" or "4MiB"'
+_POLICY = 'give "keep", "origin", "drop" or a template with ${href_ue}'
+_ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
+_LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
+_STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
+_NAME = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
+_IRI = 'give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"'
 
 Write = Callable[[str], Path]
 
@@ -67,7 +84,7 @@ def test_relative_paths_count_from_the_settings_file(
     loaded = settings.load(Path("../feeds.toml"), {})
     assert loaded.site.output == tmp_path.parent / "out"
     assert loaded.site.store_path == tmp_path.parent / "state" / "s.db"
-    assert loaded.source[0].path == tmp_path / "articles"
+    assert loaded.source == (ArchiveSource(name="voa", kind="archive", path=tmp_path / "articles"),)
 
 
 def test_absolute_and_home_paths_stay_what_they_are(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +110,9 @@ def test_durations(write: Write, text: str, meant: int) -> None:
 )
 def test_sizes(write: Write, text: str, meant: int) -> None:
     """A size is a number of bytes, or a text with its unit."""
-    assert settings.load(write(f"{SOURCE}max_file_bytes = {text}"), {}).source[0].max_file_bytes == meant
+    source = settings.load(write(f"{SOURCE}max_file_bytes = {text}"), {}).source[0]
+    assert isinstance(source, ArchiveSource)
+    assert source.max_file_bytes == meant
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
@@ -132,6 +151,148 @@ def test_the_shape_moves_with_what_shapes_the_text(write: Write, line: str) -> N
     assert settings.load(write(f'{SOURCE}every = "1d"\ntitle = "x"'), {}).source[0].shape() == before.shape()
 
 
+def feed_source(path: Path, environ: Mapping[str, str] | None = None) -> FeedSource:
+    """The first source of a settings file, which is a feed."""
+    source = settings.load(path, environ or {}).source[0]
+    assert isinstance(source, FeedSource)
+    return source
+
+
+def test_a_feed_needs_an_address_and_no_more(write: Write) -> None:
+    """It is asked every half hour, within bounds, and nothing but the public web is reached for it."""
+    source = feed_source(write(BLOG))
+    assert source == FeedSource(name="blog", kind="feed", url="https://blog.example.org/feed")
+    assert (source.every, source.timeout) == (timedelta(minutes=30), timedelta(seconds=30))
+    assert (source.max_bytes, source.max_decoded_bytes) == (10 * 2**20, 50 * 2**20)
+    assert (source.headers, source.login, source.proxy) == ({}, None, None)
+    assert source.allow_private == parse_allowance([])
+
+
+def test_a_feed_with_all_that_it_can_have(write: Write) -> None:
+    """Each key is read into what it means."""
+    lines = (
+        'timeout = "2m"\nmax_bytes = "1MiB"\nmax_decoded_bytes = 4096\nallow_private = ["nas.local", "10.0.0.0/8"]\n'
+        'headers = { X-Key = "k", accept = "text/xml" }\nlogin = "you:pass:word"\nproxy = "http://127.0.0.1:3128"\n'
+    )
+    source = feed_source(write(BLOG + lines))
+    assert (source.timeout, source.max_bytes, source.max_decoded_bytes) == (timedelta(minutes=2), 2**20, 4096)
+    assert source.allow_private == parse_allowance(["nas.local", "10.0.0.0/8"])
+    assert source.headers == {"X-Key": "k", "accept": "text/xml"}
+    assert (source.login, source.proxy) == ("you:pass:word", "http://127.0.0.1:3128")
+
+
+def test_both_kinds_stand_side_by_side(write: Write) -> None:
+    """`kind` says which one a table is; their order stays."""
+    loaded = settings.load(write(BLOG + SOURCE), {})
+    assert [(source.name, type(source)) for source in loaded.source] == [("blog", FeedSource), ("voa", ArchiveSource)]
+
+
+@pytest.mark.parametrize(("text", "meant"), [("0s", 0), (" 0s ", 0), ("1s", 1), ("2m", 120)])
+def test_a_pause_may_be_none(write: Write, text: str, meant: int) -> None:
+    """Unlike all other times, it may be nothing: for a host of one's own."""
+    loaded = settings.load(
+        write(f'[site]\npause = "{text}"\n[[site.host_rule]]\nhost = "x.org"\npause = "{text}"\n{BLOG}'), {}
+    )
+    assert loaded.site.pause == loaded.site.host_rule[0].pause == timedelta(seconds=meant)
+
+
+def test_rules_by_host_stay_in_their_order(write: Write) -> None:
+    """The first match wins; what a rule leaves out is the site's."""
+    rules = '[[site.host_rule]]\nhost = "*.example.org"\nbackoff = "source"\n[[site.host_rule]]\nhost = "x.org"\n'
+    loaded = settings.load(write(rules + BLOG), {})
+    assert loaded.site.host_rule == (HostRule(host="*.example.org", backoff="source"), HostRule(host="x.org"))
+    assert [(rule.pause, rule.backoff) for rule in loaded.site.host_rule] == [(None, "source"), (None, "host")]
+
+
+@pytest.mark.parametrize("line", ['timezone = "Asia/Shanghai"', 'remove = ["p"]', 'remove_text = ["x"]'])
+def test_the_shape_of_a_feed_moves_with_what_shapes_its_articles(write: Write, line: str) -> None:
+    """Its address, its rhythm and how it is asked shape nothing."""
+    before = feed_source(write(BLOG)).shape()
+    assert feed_source(write(f"{BLOG}{line}")).shape() != before
+    same = BLOG.replace("/feed", "/rss") + 'every = "1d"\nlogin = "you:pass"\ntimeout = "5s"'
+    assert feed_source(write(same)).shape() == before
+
+
+# Secrets
+
+SECRET = "s3cr3t-Pa55"
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "meant"),
+    [
+        ('headers = { X-Key = "${KEY}" }', SECRET, {"headers": {"X-Key": SECRET}}),
+        ('headers = { Authorization = "Bearer ${KEY}" }', SECRET, {"headers": {"Authorization": f"Bearer {SECRET}"}}),
+        ('login = "${KEY}"', f"you:{SECRET}", {"login": f"you:{SECRET}"}),
+        ('login = "you:${KEY}"', SECRET, {"login": f"you:{SECRET}"}),
+        ('login = "you:${KEY}"', "密码", {"login": "you:密码"}),
+        ('proxy = "${KEY}"', f"http://you:{SECRET}@127.0.0.1:3128/", {"proxy": f"http://you:{SECRET}@127.0.0.1:3128/"}),
+        ('proxy = "http://you:${KEY}@h:1"', SECRET, {"proxy": f"http://you:{SECRET}@h:1"}),
+        ('login = "$KEY:${}${KEY-}"', SECRET, {"login": "$KEY:${}${KEY-}"}),
+        ('login = "you:${KEY}"', "${KEY}", {"login": "you:${KEY}"}),
+    ],
+)
+def test_secrets_come_from_the_environment(write: Write, line: str, value: str, meant: dict[str, object]) -> None:
+    """`${NAME}` stands for a variable, once; anything else stands for itself. No secret is in the settings' repr."""
+    source = feed_source(write(BLOG + line), {"KEY": value})
+    assert {key: getattr(source, key) for key in meant} == meant
+    assert SECRET not in repr(source)
+
+
+def test_the_proxy_of_the_site_comes_from_the_environment(write: Write) -> None:
+    """By a variable of any name in the file, or by its own."""
+    proxy = f"http://you:{SECRET}@127.0.0.1:3128"
+    named = settings.load(write(f'[site]\nproxy = "${{MINE}}"\n{BLOG}'), {"MINE": proxy})
+    own = settings.load(write(BLOG), {"FEEDBRIDGE_PROXY": proxy})
+    assert named.site.proxy == own.site.proxy == proxy
+    assert SECRET not in repr(named)
+
+
+_LOGIN = 'give a user name and a password with ":" between, such as "${NEWS_LOGIN}"'
+_PROXY = 'give the address of an HTTP proxy and nothing else, such as "http://127.0.0.1:3128"'
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "said"),
+    [
+        ('login = "${KEY}"', SECRET, f"login: {_LOGIN}"),
+        ('login = "you:${KEY}"', f"{SECRET}\n", f"login: {_LOGIN}"),
+        ('login = "you:${KEY}"', f"{SECRET}\udcff", f"login: {_LOGIN}"),
+        (f'login = ["{SECRET}"]', "", "login: give text, in quotes"),
+        ('headers = { A = "${KEY}" }', f"{SECRET}\r\nX: y", 'headers: the value of "A" holds what a header cannot;'),
+        ('headers = { A = "${KEY}" }', f"{SECRET}é", 'headers: the value of "A" holds what a header cannot;'),
+        (f'headers = {{ A = ["{SECRET}"] }}', "", "headers: A: give text, in quotes"),
+        (f'headers = ["A: {SECRET}"]', "", 'headers: give a table, such as {X-Key = "${NEWS_KEY}"}'),
+        ('proxy = "${KEY}"', SECRET, f"proxy: {_ADDRESS}"),
+        ('proxy = "${KEY}"', f"http://{SECRET}\udcff@h:1/", f"proxy: {_IN_ASCII}"),
+        ('proxy = "${KEY}"', f"http://h:1/{SECRET}", f"proxy: {_PROXY}"),
+        ('proxy = "${KEY}"', f"http://h:1/?{SECRET}", f"proxy: {_PROXY}"),
+        ('proxy = "${KEY}"', f"http://h:1/#{SECRET}", f"proxy: {_PROXY}"),
+        (f'proxy = {{ http = "{SECRET}" }}', "", "proxy: give text, in quotes"),
+    ],
+)
+def test_no_secret_is_ever_shown(write: Write, line: str, value: str, said: str) -> None:
+    """Not even when it is wrong; the mend does without."""
+    (only,) = complaints(write(BLOG + line), {"KEY": value})
+    assert only.startswith(f'[[source]] "blog": {said}')
+    assert SECRET not in only
+
+
+def test_a_wrong_secret_in_the_environment_is_not_shown(write: Write) -> None:
+    """The variable is named."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(BLOG), {"FEEDBRIDGE_PROXY": f"http://h/{SECRET}"})
+    assert str(caught.value) == f"FEEDBRIDGE_PROXY: {_PROXY}"
+
+
+@pytest.mark.parametrize("line", ['login = "${KEY}"', 'headers = { A = "x${KEY}" }', 'proxy = "${KEY}"'])
+@pytest.mark.parametrize("environ", [{}, {"KEY": ""}])
+def test_a_variable_that_is_not_set_is_named(write: Write, line: str, environ: dict[str, str]) -> None:
+    """An empty one counts as not set: a login without a password is a slip."""
+    (only,) = complaints(write(BLOG + line), environ)
+    assert only.endswith(": the environment variable KEY is not set; set it, or leave this key out")
+
+
 # The environment
 
 _VALUES = {
@@ -144,13 +305,16 @@ _VALUES = {
     "FEEDBRIDGE_LISTEN": ("listen", "[::1]:80", "[::1]:80"),
     "FEEDBRIDGE_HUB": ("hub", "https://hub.example.org/", "https://hub.example.org/"),
     "FEEDBRIDGE_IMAGES": ("images", "drop", "drop"),
+    "FEEDBRIDGE_CONTACT": ("contact", "mailto:me@example.org", "mailto:me@example.org"),
+    "FEEDBRIDGE_PAUSE": ("pause", "0s", timedelta()),
+    "FEEDBRIDGE_PROXY": ("proxy", "http://127.0.0.1:3128", "http://127.0.0.1:3128"),
 }
 
 
 def test_the_variables_are_these() -> None:
     """Each key of `[site]` that is one value has its variable."""
     assert set(settings.environment_names()) == set(_VALUES)
-    assert {key for key, _, _ in _VALUES.values()} == set(Site.model_fields) - {"image_rule"}
+    assert {key for key, _, _ in _VALUES.values()} == set(Site.model_fields) - {"image_rule", "host_rule"}
 
 
 @pytest.mark.parametrize("name", sorted(_VALUES))
@@ -186,21 +350,6 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
 
 
 # What is refused
-
-_ADDRESS = 'give a whole address that begins with "http://" or "https://"'
-_IN_ASCII = 'write it in ASCII: a host as "xn--…", spaces and other signs as "%20" and the like'
-_TIME = 'give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"'
-_LISTEN = 'give an address and a port, such as "127.0.0.1:8000", "0.0.0.0:8000" or "[::1]:8000"'
-_CRON = 'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
-_KEEP = 'give a time, such as "2y" or "90d", or a number of entries above 0'
-_RHYTHM = 'give a time with its unit, such as "90s", "15m", "2h" or "1d", or "adaptive"'
-_SIZE = 'give a number of bytes above 0, or a text with its unit, such as "512KiB" or "4MiB"'
-_POLICY = 'give "keep", "origin", "drop" or a template with ${href_ue}'
-_ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
-_LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
-_STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
-_NAME = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
-_IRI = 'give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"'
 
 
 @pytest.mark.parametrize(
@@ -253,6 +402,27 @@ _IRI = 'give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:ne
         (
             'image_rule = [{ host = "https://x/", images = "keep" }]',
             'image_rule number 1: host: give the name of a host, such as "example.org",',
+        ),
+        ('contact = "a\\nb"', "contact: give one line, without control characters"),
+        ('pause = "0"', f"pause: {_TIME}"),
+        ("pause = 0", f"pause: {_TIME}"),
+        ('pause = "0m"', f"pause: {_TIME}"),
+        ('proxy = "socks5://h:1"', f"proxy: {_ADDRESS}"),
+        ('host_rule = "x"', "host_rule: write a list of tables, [[site.host_rule]]"),
+        ('host_rule = { host = "x" }', "host_rule: write a list of tables, [[site.host_rule]]"),
+        ("host_rule = [{}]", "host_rule number 1: host: is missing; give it"),
+        (
+            'host_rule = [{ host = "x:80" }]',
+            'host_rule number 1: host: give the name of a host, such as "example.org",',
+        ),
+        ('host_rule = [{ host = "x", pause = "1" }]', f"host_rule number 1: pause: {_TIME}"),
+        (
+            'host_rule = [{ host = "x", backoff = "site" }]',
+            'host_rule number 1: backoff: give "host" or "source" (it says "site")',
+        ),
+        (
+            'host_rule = [{ host = "x", backof = "host" }]',
+            'host_rule number 1: backof: no such key; did you mean "backoff"?',
         ),
         (
             'image_rule = [{ hots = "x", host = "x", images = "keep" }]',
@@ -335,6 +505,64 @@ def test_wrong_in_a_source(write: Write, line: str, said: str) -> None:
     assert complaints(write(SOURCE + line)) == [f'[[source]] "voa": {said}']
 
 
+_REACH = 'give a list, such as ["nas.local", "10.0.0.0/8"]'
+_REACHED = 'give a host, "host:port" or a network such as "10.0.0.0/8"'
+_HOME = "no such key here; it belongs in [[source]] with kind"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('path = "articles"', f'path: {_HOME} = "archive"'),
+        ('folder_as = "author"', f'folder_as: {_HOME} = "archive"'),
+        ('max_file_bytes = "4MiB"', 'max_file_bytes: no such key; did you mean "max_bytes"?'),
+        ("limit = 5", "limit: no such key here; it belongs in [[feed]]"),
+        ('header = { A = "x" }', 'header: no such key; did you mean "headers"?'),
+        ('every = "5"', f"every: {_RHYTHM}"),
+        ('timeout = "0s"', f"timeout: {_TIME}"),
+        ("timeout = 30", f"timeout: {_TIME}"),
+        ('max_bytes = "10MB"', f"max_bytes: {_SIZE}"),
+        ("max_decoded_bytes = 0", f"max_decoded_bytes: {_SIZE}"),
+        ('allow_private = "nas.local"', f"allow_private: {_REACH}"),
+        ("allow_private = [10]", f"allow_private: {_REACH}"),
+        ("allow_private = true", f"allow_private: {_REACH}"),
+        ('allow_private = ["http://nas.local/"]', f"allow_private: {_REACHED}"),
+        ('allow_private = ["10.0.0.1/8"]', f"allow_private: {_REACHED}"),
+        ('allow_private = ["nas.local:0"]', f"allow_private: {_REACHED}"),
+        ('allow_private = [""]', f"allow_private: {_REACHED}"),
+        ('headers = { "a b" = "x" }', 'headers: "a b" is no name of a header; give one such as "Authorization"'),
+        ('headers = { "" = "x" }', 'headers: "" is no name of a header; give one such as "Authorization"'),
+        ('headers = { A = "x", a = "y" }', 'headers: names "a" twice; once is enough'),
+        ('login = "you"', f"login: {_LOGIN}"),
+        ('proxy = "127.0.0.1:3128"', f"proxy: {_ADDRESS}"),
+        ('proxy = "http://h:1/path"', f"proxy: {_PROXY}"),
+    ],
+)
+def test_wrong_in_a_source_that_is_a_feed(write: Write, line: str, said: str) -> None:
+    """One line for one mistake; the kind, by which the tables are told apart, is no part of the place."""
+    assert complaints(write(BLOG + line)) == [f'[[source]] "blog": {said}']
+
+
+@pytest.mark.parametrize("name", ["Host", "host", "Accept-Encoding", "If-None-Match", "Connection", "Content-Length"])
+def test_headers_that_we_set_ourselves_are_refused(write: Write, name: str) -> None:
+    """They would break the conversation, or tell lies about what we have."""
+    (only,) = complaints(write(f'{BLOG}headers = {{ {name} = "x" }}'))
+    assert only == f'[[source]] "blog": headers: "{name}" is a header that feedbridge sets itself; leave it out'
+
+
+@pytest.mark.parametrize("url", ["", "blog.example.org", "file:///etc/passwd", "ftp://x/", "http://h:0/", "http:///x"])
+def test_a_feeds_address_is_of_the_web(write: Write, url: str) -> None:
+    """http or https, with its host."""
+    (only,) = complaints(write(BLOG.replace("https://blog.example.org/feed", url)))
+    assert only == f'[[source]] "blog": url: {_ADDRESS}'
+
+
+@pytest.mark.parametrize(("key", "value"), [("url", '"https://x/"'), ("login", '"a:b"'), ("allow_private", '["x"]')])
+def test_keys_of_a_feed_are_none_of_an_archive(write: Write, key: str, value: str) -> None:
+    """It is said where they belong."""
+    assert complaints(write(f"{SOURCE}{key} = {value}")) == [f'[[source]] "voa": {key}: {_HOME} = "feed"']
+
+
 def test_a_wrong_name_in_a_template_is_named_with_all_the_right_ones(write: Write) -> None:
     """What was meant comes last, where it is seen."""
     (only,) = complaints(write(f'{SOURCE}images = "https://wsrv.nl/?url=${{hrf}}"'))
@@ -399,8 +627,19 @@ def test_a_feeds_name_is_safe_as_a_files(write: Write, name: str) -> None:
         (f'titles = "x"\n{SOURCE}', ["titles: no such key; there is: site, source, feed"]),
         (f'title = "x"\n{SOURCE}', ["title: no such key here; it belongs in [site] or [[source]] or [[feed]]"]),
         (f'{SOURCE}[sites]\ntitle = "x"', ['sites: no such key; did you mean "site"?']),
-        ("[[source]]", [f"[[source]] number 1: {key}: is missing; give it" for key in ("name", "kind", "path")]),
-        (SOURCE.replace('"archive"', '"rss"'), ['[[source]] "voa": kind: give "archive" (it says "rss")']),
+        ("[[source]]", ['[[source]] number 1: kind is missing; give "archive" or "feed"']),
+        ('[[source]]\nname = "voa"', ['[[source]] "voa": kind is missing; give "archive" or "feed"']),
+        (SOURCE.replace('"archive"', '"rss"'), ['[[source]] "voa": kind: give "archive" or "feed" (it says "rss")']),
+        (SOURCE.replace('"archive"', "[1]"), ['[[source]] "voa": kind: give "archive" or "feed" (it says "[1]")']),
+        (
+            '[[source]]\nkind = "archive"',
+            [f"[[source]] number 1: {key}: is missing; give it" for key in ("name", "path")],
+        ),
+        (
+            '[[source]]\nkind = "feed"',
+            [f"[[source]] number 1: {key}: is missing; give it" for key in ("name", "url")],
+        ),
+        (BLOG + SOURCE.replace("voa", "blog"), ['there are two [[source]] tables named "blog"; give each its own']),
         (SOURCE + SOURCE, ['there are two [[source]] tables named "voa"; give each its own']),
         (
             f'{SOURCE}[[feed]]\nname = "a"\n[[feed]]\nname = "a"',
@@ -464,8 +703,10 @@ _JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-_KEYS = sorted({"x", *Site.model_fields, *ArchiveSource.model_fields, *FeedTable.model_fields, *ImageRule.model_fields})
+_MODELS = (Site, ArchiveSource, FeedSource, FeedTable, ImageRule, HostRule)
+_KEYS = sorted({"x"}.union(*(model.model_fields for model in _MODELS)))
 _TABLE = st.dictionaries(st.sampled_from(_KEYS), _JUNK | st.lists(st.dictionaries(st.sampled_from(_KEYS), _JUNK)))
+_SOURCE = st.builds(lambda table, kind: {**table, "kind": kind}, _TABLE, st.sampled_from(["archive", "feed"]))
 _FOREIGN_WORDS = re.compile(r"input|should|pydantic|give another value", re.IGNORECASE)
 
 
@@ -474,7 +715,7 @@ _FOREIGN_WORDS = re.compile(r"input|should|pydantic|give another value", re.IGNO
         {},
         optional={
             "site": _TABLE | _JUNK,
-            "source": st.lists(_TABLE, max_size=2) | _JUNK,
+            "source": st.lists(_SOURCE | _TABLE, max_size=2) | _JUNK,
             "feed": st.lists(_TABLE, max_size=2) | _JUNK,
             "x": _JUNK,
         },
@@ -511,6 +752,9 @@ def problems(value: object, schema: Mapping[str, Any], root: Mapping[str, Any], 
     if "anyOf" in schema:
         found = [problems(value, one, root, at) for one in schema["anyOf"]]
         return [] if [] in found else found[0]
+    if "oneOf" in schema:
+        found = [problems(value, one, root, at) for one in schema["oneOf"]]
+        return [] if found.count([]) == 1 else [f"{at}: fits {found.count([])} of {len(found)} kinds", *found[0]]
     types = schema.get("type", [])
     known = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
     allowed = [known[name] for name in ([types] if isinstance(types, str) else types)]
@@ -530,46 +774,73 @@ def problems(value: object, schema: Mapping[str, Any], root: Mapping[str, Any], 
     if isinstance(value, dict):
         keys = schema.get("properties", {})
         said += [f"{at}: lacks {key}" for key in schema.get("required", []) if key not in value]
-        said += [f"{at}: {key} is not in the schema" for key in value if key not in keys]
+        others = schema.get("additionalProperties", True)
+        said += [f"{at}: {key} is not in the schema" for key in value if key not in keys and others is False]
+        if isinstance(others, dict):
+            said += [one for key in value if key not in keys for one in problems(value[key], others, root, at)]
         said += [one for key in value if key in keys for one in problems(value[key], keys[key], root, f"{at}.{key}")]
     return said
 
 
-def _starter_with_each_comment() -> list[str]:
-    """The starter, and the starter with each commented-out key in turn."""
-    lines = starter.text().splitlines()
-    texts = [starter.text()]
-    for number, line in enumerate(lines):
-        if re.match(r"# \w+ = ", line):
-            texts.append("\n".join([*lines[:number], line.removeprefix("# "), *lines[number + 1 :]]))
+def _starters() -> list[str]:
+    """The starter without and with its example of a feed, and both of them with each other comment put in force."""
+    texts = []
+    for text in (starter.text(), _with_feed(starter.text())):
+        lines = text.splitlines()
+        texts.append(text)
+        for number, line in enumerate(lines):
+            if re.match(r"# \w+ = ", line):
+                texts.append("\n".join([*lines[:number], line.removeprefix("# "), *lines[number + 1 :]]))
     return texts
 
 
-EXAMPLES = [(ROOT / "config" / "feedbridge.toml").read_text(encoding="utf-8"), *_starter_with_each_comment()]
+def _with_feed(text: str) -> str:
+    """The same with its example of a feed put in force: the lines where a key follows right after the `#`."""
+    return re.sub(r"(?m)^#(?=[\w\[])", "", text)
+
+
+OURS = (ROOT / "config" / "feedbridge.toml").read_text(encoding="utf-8")
+EXAMPLES = [OURS, _with_feed(OURS), *_starters()]
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_our_own_files_are_right_by_schema_and_loader(write: Write, text: str) -> None:
     """The file that comes with feedbridge and the starter, also with any of its comments put in force."""
     assert problems(tomllib.loads(text), settings.schema(), settings.schema()) == []
-    assert settings.load(write(text), {}).source
+    assert settings.load(write(text), {"BLOG_LOGIN": "you:password"}).source
 
 
 def test_the_starter_offers_more_than_it_sets() -> None:
-    """So that the test above has comments to put in force."""
-    assert len(_starter_with_each_comment()) > 10
+    """So that the test above has comments to put in force, and an example of a feed."""
+    assert len(_starters()) > 20
+    assert any(source["kind"] == "feed" for text in _starters() for source in tomllib.loads(text)["source"])
 
 
 def test_the_schema_knows_every_key_and_no_other() -> None:
     """It is closed, so that an editor marks a misspelt key, and each key says what it is for."""
     schema = settings.schema()
     tables = {**schema["$defs"], "Settings": schema}
-    for model in (Settings, Site, ArchiveSource, FeedTable, ImageRule):
+    for model in (Settings, *_MODELS):
         table = tables[model.__name__]
         assert set(table["properties"]) == set(model.model_fields)
         assert table["additionalProperties"] is False
         described = table["properties"].items() if model is not Settings else []
         assert [key for key, value in described if not value.get("description")] == []
+
+
+def test_the_defaults_of_the_schema_are_right_by_the_schema() -> None:
+    """An editor may put them in."""
+    schema = settings.schema()
+    for table in schema["$defs"].values():
+        for key, value in table["properties"].items():
+            if "default" in value:
+                assert problems(value["default"], value, schema, key) == []
+
+
+def test_no_value_of_the_environment_is_in_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in what it is made from: it needs no settings."""
+    monkeypatch.setenv("FEEDBRIDGE_PROXY", f"http://you:{SECRET}@127.0.0.1:3128")
+    assert SECRET not in json.dumps(settings.schema())
 
 
 @pytest.mark.parametrize(
@@ -583,6 +854,14 @@ def test_the_schema_knows_every_key_and_no_other() -> None:
         SOURCE + '[[feed]]\nname = "n"\nlimit = 0',
         SOURCE + '[[feed]]\nname = "n"\nformats = ["atoom"]',
         '[[source]]\nname = "voa"',
+        '[[source]]\nname = "voa"\nkind = "rss"\nurl = "https://x.org/"',
+        BLOG + 'path = "articles"',
+        SOURCE + 'url = "https://x.org/"',
+        BLOG + 'timeout = "30"',
+        BLOG + "headers = { A = 5 }",
+        BLOG + 'allow_private = "nas.local"',
+        f"[site]\npause = 1\n{BLOG}",
+        f'[[site.host_rule]]\nhost = "x.org"\nbackoff = "site"\n{BLOG}',
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(write: Write, text: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from feedbridge import settings, starter
 from feedbridge.errors import SettingsError
+from feedbridge.settings import ArchiveSource
 
 
 def test_it_is_written_with_its_folders(tmp_path: Path) -> None:
@@ -14,7 +15,9 @@ def test_it_is_written_with_its_folders(tmp_path: Path) -> None:
     starter.write(path)
     assert path.read_text(encoding="utf-8") == starter.text()
     loaded = settings.load(path, {})
-    assert loaded.source[0].path == path.parent / "articles"
+    (source,) = loaded.source
+    assert isinstance(source, ArchiveSource)
+    assert source.path == path.parent / "articles"
     assert loaded.site.output == path.parent / "public"
 
 

@@ -48,7 +48,7 @@ def test_the_bar_is_drawn_over_itself_and_wiped_away() -> None:
     bar("voa", 2000, 2000)
     bar.close()
     assert stream.getvalue() == (
-        f"\r\x1b[Kvoa {'#' * 12}{'.' * 12} 1,000 of 2,000 files\r\x1b[Kvoa {'#' * 24} 2,000 of 2,000 files\r\x1b[K"
+        f"\r\x1b[Kvoa {'#' * 12}{'.' * 12} 1,000 of 2,000\r\x1b[Kvoa {'#' * 24} 2,000 of 2,000\r\x1b[K"
     )
 
 
@@ -67,7 +67,7 @@ def test_a_bar_that_was_never_drawn_wipes_nothing() -> None:
     Bar(stream).close()
     assert stream.getvalue() == ""
     Bar(stream)("voa", 0, 0)
-    assert stream.getvalue() == f"\r\x1b[Kvoa {'.' * 24} 0 of 0 files"
+    assert stream.getvalue() == f"\r\x1b[Kvoa {'.' * 24} 0 of 0"
 
 
 def test_a_terminal_that_has_gone_harms_no_work() -> None:

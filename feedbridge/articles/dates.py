@@ -16,6 +16,7 @@ LONGEST_DATE = 200
 """Characters; a longer text is no date."""
 
 _DAY = timedelta(days=1)
+_FURTHEST_EAST, _FURTHEST_WEST = timedelta(hours=14), timedelta(hours=12)
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
@@ -61,9 +62,12 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 _HOURS_OF_ZONES = (
     *((0, "z ut utc gmt wet"), (1, "cet bst west"), (2, "eet cest"), (3, "msk eest"), (5.5, "ist")),
-    *((8, "hkt sgt"), (9, "jst kst"), (10, "aest"), (11, "aedt")),
-    *((-4, "edt"), (-5, "est cdt"), (-6, "cst mdt"), (-7, "mst pdt"), (-8, "pst akdt")),
+    *((2, "sast cat"), (1, "wat"), (3, "eat trt"), (5, "pkt"), (5.75, "npt"), (7, "ict wib"), (8, "pht awst")),
+    *((8, "hkt sgt"), (9, "jst kst"), (9.5, "acst"), (10, "aest"), (10.5, "acdt"), (11, "aedt")),
+    *((12, "nzst"), (13, "nzdt"), (-3, "adt brt art"), (-3.5, "nst"), (-2.5, "ndt")),
+    *((-4, "edt ast"), (-5, "est cdt"), (-6, "cst mdt"), (-7, "mst pdt"), (-8, "pst akdt")),
     *((-9, "akst"), (-10, "hst")),
+    (0, "b c d e f g h i k l m n o q r s t u v w x y"),  # RFC 2822 section 4.3: nobody can trust these letters
 )
 _ZONES = {name: timezone(timedelta(hours=hours)) for hours, names in _HOURS_OF_ZONES for name in names.split()}
 """By name; `cst` and its like are American, as in RFC 822."""
@@ -346,7 +350,7 @@ class _Heard:
         """True if it names a time of day; midnight is one only where a feed says it with a zone."""
         if self.date is None or not self.date.has_time:
             return False
-        return not self.date.midnight or (self.kind == "published" and self.date.has_zone)
+        return not self.date.midnight or (self.kind in ("published", "updated") and self.date.has_zone)
 
 
 def judge(witnesses: Sequence[Witness], *, zone: tzinfo, first_seen: datetime) -> Dates:
@@ -447,8 +451,14 @@ def _chosen(believed: Sequence[_Heard]) -> _Heard:
 
 
 def _same_day(coarse: _Heard, fine: _Heard) -> bool:
-    """True if the instant falls on the day that is named, in the zone that it was read in or in UTC."""
+    """True if the instant falls on the day that is named, in the zone that it was read in or in UTC.
+
+    For a feed's own `updated` beside the day in a link or a name, any zone on earth will do: an item that tells no
+    other instant was hardly edited on another day, while the site's day is often not the day of its clock.
+    """
     assert coarse.date is not None
+    if fine.kind == "updated" and coarse.kind in ("link", "file-name"):
+        return -_FURTHEST_EAST <= fine.value - coarse.value < _DAY + _FURTHEST_WEST
     return timedelta(0) <= fine.value - coarse.value < _DAY or fine.value.date() == coarse.date.day
 
 

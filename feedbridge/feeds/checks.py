@@ -217,6 +217,12 @@ def _attribute_problems(name: str, value: str) -> Iterator[str]:
                 yield from _reference_problems(name, part)
 
 
+def leads_nowhere(address: str) -> bool:
+    """Say whether an address is a placeholder of ours, or runs what it holds, as a browser would read it."""
+    scheme = _SCHEME.match(_IGNORED_IN_ADDRESSES.sub("", address))
+    return scheme is not None and scheme[1].lower() in _LIVE_SCHEMES | {"image"}
+
+
 def _reference_problems(name: str, value: str) -> Iterator[str]:
     if _WELL_KNOWN.match(value):
         return

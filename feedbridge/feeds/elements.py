@@ -17,7 +17,8 @@ from feedbridge.feeds.namespaces import (
 )
 from feedbridge.feeds.rendering import HTML
 from feedbridge.feeds.spelling import rfc3339
-from feedbridge.model import Enclosure, Entry, EntryImage, EntrySource, Feed
+from feedbridge.feeds.vocabularies import MEDIA_CONTENT, MEDIA_THUMBNAIL, PREFIXES, full_name, media_contents, walk
+from feedbridge.model import Element, Enclosure, Entry, EntryImage, EntrySource, Feed
 
 
 def feed_links(feed: Feed, own_type: str) -> list[dict[str, str]]:
@@ -30,6 +31,12 @@ def feed_links(feed: Feed, own_type: str) -> list[dict[str, str]]:
     return [*links, {"rel": "alternate", "href": feed.link, "type": HTML}]
 
 
+def main_enclosure(entry: Entry) -> Enclosure | None:
+    """Choose the one that RSS has room for: podcast players look there for what they play."""
+    playable = (file for file in entry.enclosures if (file.type or "").startswith(("audio/", "video/")))
+    return next(playable, entry.enclosures[0] if entry.enclosures else None)
+
+
 class AtomFeedElements(BaseExtension):  # type: ignore[misc]
     """What an Atom feed needs beyond feedgen's own elements."""
 
@@ -37,12 +44,13 @@ class AtomFeedElements(BaseExtension):  # type: ignore[misc]
         self._feed = feed
 
     def extend_ns(self) -> dict[str, str]:
-        return {"media": MEDIA_NAMESPACE, "fh": HISTORY_NAMESPACE}
+        return {"media": MEDIA_NAMESPACE, "fh": HISTORY_NAMESPACE} | _foreign_namespaces(self._feed)
 
     def extend_atom(self, root: etree._Element) -> etree._Element:
         _mark_as_text(root, "title", "subtitle", "rights")
         if self._feed.archive:
             etree.SubElement(root, f"{{{HISTORY_NAMESPACE}}}archive")
+        _add_elements(root, self._feed.extensions)
         return root
 
 
@@ -60,12 +68,15 @@ class AtomEntryElements(BaseEntryExtension):  # type: ignore[misc]
             link.set("rel", "alternate")  # feedgen drops it
         for enclosure in entry.enclosures:
             _add_enclosure_link(element, enclosure)
+        if entry.via:
+            etree.SubElement(element, "link", {"rel": "via", "href": entry.via})
         if entry.language and entry.language != self._feed.language:
             element.set(XML_LANG, entry.language)
         if entry.source:
             _add_source(element, entry.source)
         if entry.image:
-            _add_image(element, entry.image)
+            _add_image(element, entry.image, entry.extensions)
+        _add_elements(element, entry.extensions)
         return element
 
 
@@ -77,7 +88,8 @@ class RssFeedElements(BaseExtension):  # type: ignore[misc]
         self._own_type = own_type
 
     def extend_ns(self) -> dict[str, str]:
-        return {"dc": DUBLIN_CORE_NAMESPACE, "media": MEDIA_NAMESPACE, "fh": HISTORY_NAMESPACE}
+        ours = {"dc": DUBLIN_CORE_NAMESPACE, "media": MEDIA_NAMESPACE, "fh": HISTORY_NAMESPACE}
+        return ours | _foreign_namespaces(self._feed)
 
     def extend_rss(self, root: etree._Element) -> etree._Element:
         channel = root[0]
@@ -86,14 +98,16 @@ class RssFeedElements(BaseExtension):  # type: ignore[misc]
                 etree.SubElement(channel, f"{{{ATOM_NAMESPACE}}}link", link)
         if self._feed.archive:
             etree.SubElement(channel, f"{{{HISTORY_NAMESPACE}}}archive")
+        _add_elements(channel, self._feed.extensions)
         return root
 
 
 class RssItemElements(BaseEntryExtension):  # type: ignore[misc]
     """What an RSS item needs beyond feedgen's own elements."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, feed: Feed) -> None:
         self._entry = entry
+        self._feed = feed
 
     def extend_rss(self, item: etree._Element) -> etree._Element:
         entry = self._entry
@@ -101,9 +115,17 @@ class RssItemElements(BaseEntryExtension):  # type: ignore[misc]
             _add_text(item, f"{{{CONTENT_NAMESPACE}}}encoded", entry.content)  # feedgen's needs a description
         for author in entry.authors:
             _add_text(item, f"{{{DUBLIN_CORE_NAMESPACE}}}creator", author.name)
+        if entry.rights:
+            _add_text(item, f"{{{DUBLIN_CORE_NAMESPACE}}}rights", entry.rights)
+        if entry.language and entry.language != self._feed.language:
+            _add_text(item, f"{{{DUBLIN_CORE_NAMESPACE}}}language", entry.language)
         _add_text(item, f"{{{ATOM_NAMESPACE}}}updated", rfc3339(entry.updated))
+        if entry.via:
+            etree.SubElement(item, f"{{{ATOM_NAMESPACE}}}link", {"rel": "via", "href": entry.via})
         if entry.image:
-            _add_image(item, entry.image)
+            _add_image(item, entry.image, entry.extensions)
+        _add_further_enclosures(item, entry)
+        _add_elements(item, entry.extensions)
         return item
 
 
@@ -118,10 +140,27 @@ def _mark_as_text(parent: etree._Element, *tags: str) -> None:
 
 
 def _add_enclosure_link(parent: etree._Element, enclosure: Enclosure) -> None:
-    link = {"rel": "enclosure", "href": enclosure.href, "type": str(enclosure.type)}
+    link = {"rel": "enclosure", "href": enclosure.href}
+    if enclosure.type:
+        link["type"] = enclosure.type
     if enclosure.length is not None:
         link["length"] = str(enclosure.length)
     etree.SubElement(parent, "link", link)
+
+
+def _add_further_enclosures(parent: etree._Element, entry: Entry) -> None:
+    """Name the files that RSS has no room for, unless they are named by Media RSS anyway."""
+    named = media_contents(entry.extensions).keys() | ({entry.image.href} if entry.image else set())
+    main = main_enclosure(entry)
+    for enclosure in entry.enclosures:
+        if enclosure is main or enclosure.href in named:
+            continue
+        content = {"url": enclosure.href}
+        if enclosure.type:
+            content["type"] = enclosure.type
+        if enclosure.length is not None:
+            content["fileSize"] = str(enclosure.length)
+        etree.SubElement(parent, MEDIA_CONTENT, content)
 
 
 def _add_source(parent: etree._Element, source: EntrySource) -> None:
@@ -133,12 +172,30 @@ def _add_source(parent: etree._Element, source: EntrySource) -> None:
     _add_text(element, "updated", rfc3339(source.updated))
     if source.link:
         etree.SubElement(element, "link", {"rel": "alternate", "href": source.link})
+    if source.self_link:
+        etree.SubElement(element, "link", {"rel": "self", "href": source.self_link})
 
 
-def _add_image(parent: etree._Element, image: EntryImage) -> None:
-    """Show a picture beside the text, as the Media RSS specification writes it."""
+def _add_image(parent: etree._Element, image: EntryImage, extensions: tuple[Element, ...]) -> None:
+    """Show a picture beside the text, as Media RSS writes it; what the source says of it more fully stands."""
     size = {"width": image.width, "height": image.height}
     sized = {name: str(pixels) for name, pixels in size.items() if pixels is not None}
     content = {"url": image.href, "medium": "image"} | ({"type": image.type} if image.type else {}) | sized
-    etree.SubElement(parent, f"{{{MEDIA_NAMESPACE}}}content", content)
-    etree.SubElement(parent, f"{{{MEDIA_NAMESPACE}}}thumbnail", {"url": image.href} | sized)
+    if image.href not in media_contents(extensions):
+        etree.SubElement(parent, MEDIA_CONTENT, content)
+    etree.SubElement(parent, MEDIA_THUMBNAIL, {"url": image.href} | sized)
+
+
+def _add_elements(parent: etree._Element, elements: tuple[Element, ...]) -> None:
+    """Pass on what is said in other vocabularies."""
+    for element in elements:
+        added = etree.SubElement(parent, full_name(element), dict(element.attributes))
+        added.text = element.text or None
+        _add_elements(added, element.children)
+
+
+def _foreign_namespaces(feed: Feed) -> dict[str, str]:
+    """The vocabularies that a feed uses, by their usual prefixes; the others leave no trace in the document."""
+    used = {element.namespace for element in walk(feed.extensions)}
+    used |= {element.namespace for entry in feed.entries for element in walk(entry.extensions)}
+    return {prefix: namespace for namespace, prefix in PREFIXES.items() if namespace in used}

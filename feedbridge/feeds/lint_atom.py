@@ -21,7 +21,8 @@ from feedbridge.feeds.checks import (
     read_rfc3339,
     text_of,
 )
-from feedbridge.feeds.namespaces import ATOM_NAMESPACE, HISTORY_NAMESPACE, MEDIA_NAMESPACE, XML_LANG
+from feedbridge.feeds.lint_extensions import extension_problems
+from feedbridge.feeds.namespaces import ATOM_NAMESPACE, HISTORY_NAMESPACE, XML_LANG
 
 
 def _atom(name: str) -> str:
@@ -33,7 +34,6 @@ ENTRY, AUTHOR, CONTRIBUTOR, CATEGORY, LINK = map(_atom, ("entry", "author", "con
 CONTENT, SUMMARY, SUBTITLE, RIGHTS = map(_atom, ("content", "summary", "subtitle", "rights"))
 GENERATOR, ICON, LOGO, SOURCE = map(_atom, ("generator", "icon", "logo", "source"))
 NAME, URI, EMAIL = map(_atom, ("name", "uri", "email"))
-MEDIA = tuple(f"{{{MEDIA_NAMESPACE}}}{name}" for name in ("content", "thumbnail"))
 ARCHIVE = f"{{{HISTORY_NAMESPACE}}}archive"
 TEXT_TYPES = ("text", "html", "xhtml")
 
@@ -72,6 +72,7 @@ def _feed_problems(root: etree._Element, children: Children, not_after: datetime
     if "self" not in links:
         yield "there is no link to the document itself"
     yield from archive_problems(children.get(LINK, []), is_archive=ARCHIVE in children)
+    yield from extension_problems(children)
 
 
 def archive_problems(links: list[etree._Element], *, is_archive: bool) -> Iterator[str]:
@@ -113,9 +114,7 @@ def _entry_problems(
         yield "there is neither content nor a link to the article"
     for content in children.get(CONTENT, ()):
         yield from _content_problems(content, has_summary=SUMMARY in children)
-    for name in MEDIA:
-        for media in children.get(name, ()):
-            yield from address_problems("the picture's url", media.get("url"))
+    yield from extension_problems(children)
 
 
 def _source_problems(source: etree._Element, children: Children) -> Iterator[str]:

@@ -91,8 +91,29 @@ def _item_problems(item: dict[str, Any], not_after: datetime | None) -> Iterator
         yield "a tag is no text"
     for attachment in _list(item, "attachments"):
         yield from _attachment_problems(attachment)
+    yield from _provenance_problems(item.get("_feedbridge", {}))
     yield from _shared_problems(item)
     yield from html_problems(_text(item.get("content_html")))
+
+
+def _provenance_problems(ours: object) -> Iterator[str]:
+    """Our extension: `via` is where an item was taken from, `source` the feed that it was first in."""
+    source = ours.get("source", {}) if isinstance(ours, dict) else None
+    if not isinstance(ours, dict) or not isinstance(source, dict):
+        yield "_feedbridge or its source is no object"
+        return
+    if "via" in ours:
+        yield from address_problems("via", _text(ours["via"]))
+    if not source:
+        return
+    yield from address_problems("the source's id", _text(source.get("id")))
+    if not _text(source.get("title")):
+        yield "the source has no title"
+    if read_rfc3339(_text(source.get("date_modified"))) is None:
+        yield "the source's date_modified is not a valid date with a zone"
+    for key in ("url", "feed_url"):
+        if key in source:
+            yield from address_problems(f"the source's {key}", _text(source[key]))
 
 
 def _shared_problems(values: dict[str, Any]) -> Iterator[str]:
@@ -118,6 +139,11 @@ def _attachment_problems(attachment: object) -> Iterator[str]:
     size = attachment.get("size_in_bytes", 0)
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         yield "an attachment's size_in_bytes is not a number of bytes"
+    duration = attachment.get("duration_in_seconds", 0)
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or duration < 0:
+        yield "an attachment's duration_in_seconds is not a number of seconds"
+    if not isinstance(attachment.get("title", ""), str):
+        yield "an attachment's title is no text"
 
 
 def _text(value: object) -> str:

@@ -22,10 +22,12 @@ from feedbridge.feeds.checks import (
     read_rfc3339,
     text_of,
 )
-from feedbridge.feeds.lint_atom import ARCHIVE, LINK, MEDIA, UPDATED, archive_problems
-from feedbridge.feeds.namespaces import CONTENT_NAMESPACE
+from feedbridge.feeds.lint_atom import ARCHIVE, LINK, UPDATED, archive_problems
+from feedbridge.feeds.lint_extensions import extension_problems
+from feedbridge.feeds.namespaces import CONTENT_NAMESPACE, DUBLIN_CORE_NAMESPACE
 
 ENCODED = f"{{{CONTENT_NAMESPACE}}}encoded"
+LANGUAGE, RIGHTS = (f"{{{DUBLIN_CORE_NAMESPACE}}}{name}" for name in ("language", "rights"))
 
 
 def rss_problems(root: etree._Element, not_after: datetime | None) -> Iterator[Problem]:
@@ -70,6 +72,7 @@ def _channel_problems(children: Children, not_after: datetime | None) -> Iterato
     if not any(link.get("rel") == "self" for link in links):
         yield "there is no atom:link to the document itself"
     yield from archive_problems(links, is_archive=ARCHIVE in children)
+    yield from extension_problems(children)
 
 
 def _image_problems(children: Children) -> Iterator[str]:
@@ -92,6 +95,8 @@ def _item_problems(children: Children, not_after: datetime | None) -> Iterator[s
             "comments",
             ENCODED,
             UPDATED,
+            LANGUAGE,
+            RIGHTS,
         ),
     )
     if not text_of(children.get("title", [])) and not text_of(children.get("description", [])):
@@ -108,9 +113,11 @@ def _item_problems(children: Children, not_after: datetime | None) -> Iterator[s
         yield from address_problems("the enclosure's url", enclosure.get("url"))
         yield from length_problems("the enclosure's length", enclosure.get("length"))
         yield from media_type_problems("the enclosure's type", enclosure.get("type"))
-    for name in MEDIA:
-        for media in children.get(name, ()):
-            yield from address_problems("the picture's url", media.get("url"))
+    for link in children.get(LINK, ()):
+        yield from address_problems(f"the link {link.get('rel')}", link.get("href"))
+    for language in children.get(LANGUAGE, ()):
+        yield from language_problems("dc:language", text_of([language]))
+    yield from extension_problems(children)
     yield from _item_date_problems(children, not_after)
     yield from _item_text_problems(children)
 

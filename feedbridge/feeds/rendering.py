@@ -14,6 +14,8 @@ RSS = "application/rss+xml"
 JSON_FEED = "application/feed+json"
 OPML = "text/x-opml"
 HTML = "text/html"
+ANY_BYTES = "application/octet-stream"
+"""The type of a file of which nothing is known, where a format wants one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

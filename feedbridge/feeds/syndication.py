@@ -12,7 +12,7 @@ from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
 
 from feedbridge.feeds import elements
-from feedbridge.feeds.rendering import ATOM, RSS, Rendering, render
+from feedbridge.feeds.rendering import ANY_BYTES, ATOM, RSS, Rendering, render
 from feedbridge.model import Category, Entry, Feed, Person
 
 _GENERATOR = "feedbridge"
@@ -61,7 +61,7 @@ def _rss(feed: Feed) -> bytes:
     generator.image(feed.icon)
     generator.docs("")
     for entry in feed.entries:
-        generator.add_entry(_rss_item(entry), order="append")
+        generator.add_entry(_rss_item(entry, feed), order="append")
     document: bytes = generator.rss_str(pretty=True)
     return document
 
@@ -89,19 +89,18 @@ def _atom_entry(entry: Entry, feed: Feed) -> FeedEntry:
     return built
 
 
-def _rss_item(entry: Entry) -> FeedEntry:
+def _rss_item(entry: Entry, feed: Feed) -> FeedEntry:
     built = _entry(entry)
-    built.register_extension(_EXTENSION, partial(elements.RssItemElements, entry), atom=False)
+    built.register_extension(_EXTENSION, partial(elements.RssItemElements, entry, feed), atom=False)
     description = entry.summary or entry.excerpt
     if description:
         built.description(escape(description, quote=False))  # a description is HTML, our text is not
     if description and entry.content:
         built.content(entry.content)
-    if entry.enclosures:
-        first = entry.enclosures[0]  # RSS has room for one
-        built.enclosure(first.href, first.length or 0, first.type)
-    if entry.source and entry.source.link:
-        built.source(entry.source.link, entry.source.title)
+    if main := elements.main_enclosure(entry):
+        built.enclosure(main.href, main.length or 0, main.type or ANY_BYTES)
+    if entry.source and (address := entry.source.self_link or entry.source.link):  # RSS asks for the feed's own
+        built.source(address, entry.source.title)
     return built
 
 

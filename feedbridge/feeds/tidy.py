@@ -8,10 +8,25 @@ import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from feedbridge.feeds.spelling import iri, is_absolute, is_email, is_language, is_media_type
-from feedbridge.model import Category, Enclosure, Entry, EntryImage, EntrySource, Feed, Person
+from feedbridge.feeds.checks import html_problems, leads_nowhere
+from feedbridge.feeds.spelling import illegal_character, iri, is_absolute, is_email, is_language, is_media_type
+from feedbridge.feeds.vocabularies import (
+    ADDRESSES,
+    MEDIA_CONTENT,
+    MEDIA_PLAYER,
+    NEEDED,
+    NEW_FEED_URL,
+    ONCE,
+    PREFIXES,
+    full_name,
+    walk,
+)
+from feedbridge.model import Category, Element, Enclosure, Entry, EntryImage, EntrySource, Feed, Person
 
 _QUERY = re.compile(r"[?#]")
+_XML_NAME = re.compile(r"(?!xml)[A-Za-z_][A-Za-z0-9_.\-]{0,99}", re.IGNORECASE)
+
+_ONE_LINE = str.maketrans("\t\n\r", "   ")
 
 # Our own table: the machine's would make the bytes of a feed depend on the machine.
 _TYPES_BY_SUFFIX = {
@@ -54,6 +69,7 @@ def tidy(feed: Feed) -> Feed:
         current=_address(feed.current),
         prev_archive=_address(feed.prev_archive),
         next_archive=_address(feed.next_archive),
+        extensions=tuple(element for element in _extensions(feed.extensions) if _fits_our_feed(element)),
         entries=tuple(_entry(entry) for entry in feed.entries),
     )
 
@@ -68,6 +84,8 @@ def _entry(entry: Entry) -> Entry:
         enclosures=tuple(_enclosure(file) for file in entry.enclosures if is_absolute(file.href)),
         language=_language(entry.language),
         source=_source(entry.source) if entry.source else None,
+        via=_address(entry.via),
+        extensions=_extensions(entry.extensions),
     )
 
 
@@ -93,16 +111,79 @@ def _image(image: EntryImage) -> EntryImage:
 
 
 def _enclosure(enclosure: Enclosure) -> Enclosure:
-    """RSS and JSON Feed need a type: the source's, else a guess by the suffix, else any bytes."""
+    """The type is the source's, else a guess by the suffix."""
     suffix = PurePosixPath(_QUERY.split(enclosure.href, maxsplit=1)[0]).suffix.lower()
-    guess = _TYPES_BY_SUFFIX.get(suffix, "application/octet-stream")
     length = enclosure.length if enclosure.length is not None and enclosure.length >= 0 else None
-    return Enclosure(href=iri(enclosure.href), type=_known_type(enclosure.type) or guess, length=length)
+    return Enclosure(
+        href=iri(enclosure.href), type=_known_type(enclosure.type) or _TYPES_BY_SUFFIX.get(suffix), length=length
+    )
 
 
 def _known_type(name: str | None) -> str | None:
     return name if name and is_media_type(name) else None
 
 
-def _source(source: EntrySource) -> EntrySource:
-    return replace(source, link=_address(source.link))
+def _source(source: EntrySource) -> EntrySource | None:
+    if not is_absolute(source.id) or not source.title.strip():
+        return None
+    return replace(source, id=iri(source.id), link=_address(source.link), self_link=_address(source.self_link))
+
+
+def _extensions(elements: tuple[Element, ...]) -> tuple[Element, ...]:
+    """What passes of other vocabularies; where one word is allowed the first holds."""
+    kept = []
+    seen = set()
+    for element in _elements(elements):
+        name = full_name(element)
+        if name not in seen:
+            kept.append(element)
+        if name in ONCE:
+            seen.add(name)
+    return tuple(kept)
+
+
+def _elements(elements: tuple[Element, ...]) -> tuple[Element, ...]:
+    return tuple(kept for element in elements if (kept := _element(element)))
+
+
+def _element(element: Element) -> Element | None:
+    if element.namespace not in PREFIXES or not _XML_NAME.fullmatch(element.name):
+        return None
+    written: dict[str, str] = {}
+    for name, value in element.attributes:
+        if _XML_NAME.fullmatch(name):
+            written.setdefault(name, value)
+    spelled = ((name, _value(name, value)) for name, value in written.items())
+    kept = replace(
+        element,
+        attributes=tuple((name, value) for name, value in spelled if value is not None),
+        children=_elements(element.children),
+    )
+    return kept if _says_something(kept) and _is_safe(kept.text) else None
+
+
+def _is_safe(text: str) -> bool:
+    """Whether those can show a text who take it for HTML; what XML cannot hold is another matter."""
+    return "<" not in text or illegal_character(text) is not None or not any(html_problems(text))
+
+
+def _value(name: str, value: str) -> str | None:
+    """An attribute's value in one line, as XML reads it; an address leads somewhere or goes."""
+    if name in ADDRESSES:
+        return None if leads_nowhere(value) else _address(value)
+    return value.translate(_ONE_LINE)
+
+
+def _says_something(element: Element) -> bool:
+    name = full_name(element)
+    attributes = dict(element.attributes)
+    if name == MEDIA_CONTENT:
+        return "url" in attributes or any(full_name(child) == MEDIA_PLAYER for child in element.children)
+    return name not in NEEDED or NEEDED[name] in attributes
+
+
+def _fits_our_feed(element: Element) -> bool:
+    """Where its source moves to is no news of our feed; and no word on a whole feed is worth all its entries."""
+    parts = tuple(walk((element,)))
+    texts = [text for part in parts for text in (part.text, *(value for _, value in part.attributes))]
+    return full_name(element) != NEW_FEED_URL and not any(map(illegal_character, texts))

@@ -11,7 +11,6 @@ Bare:
 The same may stand behind YAML front matter, as Jekyll has it; every part but the HTML may be missing.
 """
 
-import codecs
 import contextlib
 import html
 import re
@@ -26,20 +25,12 @@ from selectolax.lexbor import LexborHTMLParser
 from feedbridge.errors import UnusableItem
 from feedbridge.model import Category, FolderRequest, Page, Person, RawItem, Witness
 from feedbridge.settings import ArchiveSource as ArchiveSettings
+from feedbridge.sources.charset import decode_guessed, decode_nearly, marked_encoding
 
 MAX_FRONT_MATTER = 64 * 1024
 MAX_HEADER = 16 * 1024
 MAX_TITLE_LINES = 6
 MAX_DOCUMENT_HEAD = 32 * 1024
-_SAMPLE_BYTES = 64 * 1024
-
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_PART_OF_WIDE_CHARACTERS = bytes(range(0x30, 0x3A)) + bytes(range(0x40, 0x100))
 
 _COMMENT = re.compile(r"\s*<!--([^<>]{0,200})-->")
 _MARKER = re.compile(r"-?[0-9][\w:.+ -]{0,39}|NaN|null|undefined|None|Invalid Date", re.IGNORECASE)
@@ -114,39 +105,18 @@ def decode(body: bytes) -> str:
     Raises:
         UnusableItem: The file is empty or no text.
     """
-    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if body.startswith(mark)), None)
+    marked = marked_encoding(body)
     if marked is None and b"\0" in body:
         raise UnusableItem("is not text: it holds NUL bytes")
-    text = body.decode(marked, errors="replace") if marked else _decode_utf8(body)
+    text = body.decode(marked, errors="replace") if marked else decode_nearly(body, "utf-8")
     if text is None:
-        text = _decode_guessed(body)
+        text = decode_guessed(body)
+    if text is None:
+        raise UnusableItem("is not text: its encoding cannot be told; save it as UTF-8")
     text = text.lstrip("\ufeff")
     if not text.strip():
         raise UnusableItem("is empty")
     return text
-
-
-def _decode_utf8(body: bytes) -> str | None:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        text = body.decode("utf-8", errors="replace")
-    broken = text.count("�")
-    read = len(text) - broken
-    foreign = read - sum(map(str.isascii, text))
-    return text if broken <= max(3, foreign // 50) and foreign >= broken else None
-
-
-def _decode_guessed(body: bytes) -> str:
-    from charset_normalizer import from_bytes  # here, for next to no file needs it
-
-    sample = body[:_SAMPLE_BYTES]
-    whole = sample.rstrip(_PART_OF_WIDE_CHARACTERS)  # the last character may be cut in two, or in four
-    samples = [whole] if len(whole) * 2 > len(sample) else [sample[: len(sample) - cut] for cut in range(4)]
-    best = next(filter(None, (from_bytes(one).best() for one in samples)), None)
-    if best is None:
-        raise UnusableItem("is not text: its encoding cannot be told; save it as UTF-8")
-    return body.decode(best.encoding, errors="replace")
 
 
 def read_article(text: str, *, path: str) -> RawItem:

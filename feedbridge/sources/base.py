@@ -3,20 +3,25 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from feedbridge.model import FolderRequest, Page, RawItem
+from feedbridge.model import FolderRequest, Page, Part
 
 
 class Source(Protocol):
-    """One source: what to ask for, and how to read what came."""
+    """Reads what came for one source."""
+
+    def parse(self, page: Page) -> Iterator[Part]:
+        """What stands in a page.
+
+        Raises:
+            ParseError: The page is not of this source's kind; its text says what came.
+            UnusableItem: The page is one item, and cannot be used; its text says why.
+        """
+        ...
+
+
+class FolderSource(Source, Protocol):
+    """A source whose pages are the files of a folder."""
 
     def start(self) -> FolderRequest:
         """What to ask for."""
-        ...
-
-    def parse(self, page: Page) -> Iterator[RawItem]:
-        """The items of a page.
-
-        Raises:
-            UnusableItem: The page holds no item; its text says why.
-        """
         ...

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from feedbridge.model import Article, Category, Enclosure, Image, Person, Testimony
-from feedbridge.store.schema import aliases, articles, feed_entries, files, sources
+from feedbridge.model import Article, Category, Element, Enclosure, Image, Origin, Person, Testimony
+from feedbridge.store.schema import aliases, articles, feed_entries, files, items, sources
 from feedbridge.store.times import from_ms, to_ms
 
 _VARIABLES = 500
@@ -91,6 +91,8 @@ class _Details:
     rights: str | None = None
     language: str | None = None
     testimonies: tuple[Testimony, ...] = ()
+    origin: Origin | None = None
+    extensions: tuple[Element, ...] = ()
 
 
 _DETAILS = TypeAdapter(_Details)
@@ -126,6 +128,27 @@ def search(connection: Connection, names: Iterable[str]) -> dict[int, Kept]:
         .union(select(articles.c.id).where(articles.c.uid.in_(some)))
     )
     return load(connection, rows.all())
+
+
+def taken(connection: Connection, source_id: int, uids: Iterable[str]) -> set[str]:
+    """Those of these ids that articles of a source have."""
+    found: set[str] = set()
+    for some in _portions(list(dict.fromkeys(uids))):
+        query = select(articles.c.uid).where(articles.c.source_id == source_id, articles.c.uid.in_(some))
+        found.update(connection.scalars(query))
+    return found
+
+
+def titles_known(connection: Connection, source_id: int, titles: Iterable[str]) -> dict[str, set[datetime]]:
+    """Those of these titles that articles of a source have, with the dates on which they were published."""
+    found: dict[str, set[datetime]] = {}
+    for some in _portions(list(dict.fromkeys(titles))):
+        query = select(articles.c.title, articles.c.published).where(
+            articles.c.source_id == source_id, articles.c.title.in_(some)
+        )
+        for row in connection.execute(query):
+            found.setdefault(row.title, set()).add(from_ms(row.published))
+    return found
 
 
 def add(connection: Connection, source_id: int, kept: Sequence[Kept]) -> list[int]:
@@ -167,6 +190,7 @@ def remove(connection: Connection, row: int, *, now: datetime) -> None:
             details=_DETAILS.dump_json(_Details()).decode(),
         )
     )
+    connection.execute(delete(items).where(items.c.article_id == row))
 
 
 def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]]) -> None:

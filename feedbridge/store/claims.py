@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.store.schema import sources
@@ -18,11 +18,13 @@ class Planned:
     Attributes:
         due: When it is due.
         failures: How often it has failed on end.
+        not_before: Its site wishes not to be asked sooner, or None.
     """
 
     name: str
     due: datetime
     failures: int
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,10 +57,7 @@ def release_all(connection: Connection) -> None:
 def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit: int) -> list[Claim]:
     """Claim sources that are due, the longest due first; a source is claimed once until it is settled."""
     due = (
-        select(sources.c.id)
-        .where(sources.c.next_poll_at <= to_ms(now), sources.c.claimed_at.is_(None), sources.c.name.in_(names))
-        .order_by(sources.c.next_poll_at, sources.c.id)
-        .limit(limit)
+        select(sources.c.id).where(*_is_due(names, now=now)).order_by(sources.c.next_poll_at, sources.c.id).limit(limit)
     )
     claimed = connection.execute(
         update(sources)
@@ -68,6 +67,12 @@ def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit:
     )
     found = [Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures, taken=now) for row in claimed]
     return sorted(found, key=lambda one: (one.due, one.name))
+
+
+def due(connection: Connection, names: Sequence[str], *, now: datetime) -> list[str]:
+    """Those of these sources that are due and not at work, the longest due first."""
+    query = select(sources.c.name).where(*_is_due(names, now=now)).order_by(sources.c.next_poll_at, sources.c.id)
+    return list(connection.scalars(query))
 
 
 def settle(connection: Connection, name: str, *, next_poll_at: datetime, failures: int) -> None:
@@ -97,18 +102,32 @@ def hasten(connection: Connection, name: str, *, now: datetime) -> None:
 def shift(connection: Connection, by: timedelta) -> None:
     """Move the whole schedule, for the clock was set."""
     milliseconds = by // timedelta(milliseconds=1)
-    connection.execute(update(sources).values(next_poll_at=sources.c.next_poll_at + milliseconds))
+    connection.execute(
+        update(sources).values(
+            next_poll_at=sources.c.next_poll_at + milliseconds, not_before=sources.c.not_before + milliseconds
+        )
+    )
 
 
 def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
     """When those of these sources are due that nobody is at work on, the longest due first."""
     query = (
-        select(sources.c.name, sources.c.next_poll_at, sources.c.failures)
-        .where(sources.c.name.in_(names), sources.c.next_poll_at.is_not(None), sources.c.claimed_at.is_(None))
+        select(sources.c.name, sources.c.next_poll_at, sources.c.failures, sources.c.not_before)
+        .where(
+            sources.c.name.in_(names),
+            sources.c.next_poll_at.is_not(None),
+            sources.c.claimed_at.is_(None),
+            sources.c.gone_at.is_(None),
+        )
         .order_by(sources.c.next_poll_at, sources.c.id)
     )
     return [
-        Planned(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures)
+        Planned(
+            name=row.name,
+            due=from_ms(row.next_poll_at),
+            failures=row.failures,
+            not_before=from_ms(row.not_before),
+        )
         for row in connection.execute(query)
     ]
 
@@ -120,9 +139,14 @@ def set_due(connection: Connection, name: str, *, at: datetime) -> None:
 
 def waiting(connection: Connection, names: Sequence[str], *, now: datetime) -> int:
     """How many sources are due and not at work."""
-    query = (
-        select(func.count())
-        .select_from(sources)
-        .where(sources.c.name.in_(names), sources.c.next_poll_at <= to_ms(now), sources.c.claimed_at.is_(None))
-    )
+    query = select(func.count()).select_from(sources).where(*_is_due(names, now=now))
     return connection.scalar(query) or 0
+
+
+def _is_due(names: Sequence[str], *, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        sources.c.next_poll_at <= to_ms(now),
+        sources.c.claimed_at.is_(None),
+        sources.c.gone_at.is_(None),
+        sources.c.name.in_(names),
+    )

@@ -27,12 +27,16 @@ class SourceState:
             refresh that was to read all anew was ended.
         completed_at: When its first complete refresh began, or None.
         succeeded_at: When its last successful refresh began, or None.
+        not_before: Its site wishes not to be asked sooner, or None.
+        gone_at: When its site said that it is gone for good, or None.
     """
 
     row: int
     shape: str | None
     completed_at: datetime | None
     succeeded_at: datetime | None
+    not_before: datetime | None = None
+    gone_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +65,8 @@ class SourceSummary:
         last_error: The last refresh that failed, as far as it is remembered.
         failures: How often it has failed on end.
         next_poll_at: When it is due next; None where no daemon has scheduled it.
+        not_before: Its site wishes not to be asked sooner.
+        gone_at: When its site said that it is gone for good.
         history: When its newest articles were published.
         grown: It has brought something since its first refresh.
     """
@@ -74,6 +80,8 @@ class SourceSummary:
     last_error: Poll | None = None
     failures: int = 0
     next_poll_at: datetime | None = None
+    not_before: datetime | None = None
+    gone_at: datetime | None = None
     history: tuple[datetime, ...] = ()
     grown: bool = False
     unusable: tuple[tuple[str, str], ...] = ()
@@ -88,6 +96,8 @@ def source_state(connection: Connection, name: str) -> SourceState:
         shape=row.shape,
         completed_at=from_ms(row.completed_at),
         succeeded_at=from_ms(row.succeeded_at),
+        not_before=from_ms(row.not_before),
+        gone_at=from_ms(row.gone_at),
     )
 
 
@@ -102,6 +112,11 @@ def begin(connection: Connection, source_id: int, *, shape: str) -> None:
     connection.execute(
         update(sources).where(sources.c.id == source_id).values(shape=case((first, shape), else_=_MIXED))
     )
+
+
+def note_shape(connection: Connection, source_id: int, *, shape: str) -> None:
+    """Note that all that is kept was read by these settings."""
+    connection.execute(update(sources).where(sources.c.id == source_id).values(shape=shape))
 
 
 def record_success(connection: Connection, source_id: int, poll: Poll, *, shape: str) -> None:
@@ -156,6 +171,8 @@ def summary(connection: Connection, name: str, *, now: datetime, normaliser: int
         last_error=_last_error(connection, row.id),
         failures=row.failures,
         next_poll_at=from_ms(row.next_poll_at),
+        not_before=from_ms(row.not_before),
+        gone_at=from_ms(row.gone_at),
         history=tuple(history(connection, name)),
         grown=row.completed_at is not None and counts[4] > 0,
         unusable=tuple(_unusable(connection, row.id)),

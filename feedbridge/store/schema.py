@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -44,6 +45,8 @@ sources = Table(
     Column("next_poll_at", BigInteger, doc="When it is due next: the schedule."),
     Column("claimed_at", BigInteger, doc="Since when somebody is at work on it."),
     Column("failures", Integer, nullable=False, server_default="0", doc="How often it has failed on end."),
+    Column("not_before", BigInteger, doc="Its site wishes not to be asked sooner."),
+    Column("gone_at", BigInteger, doc="When its site said that it is gone for good."),
     Index(None, "next_poll_at"),
 )
 
@@ -108,6 +111,40 @@ files = Table(
     Column("article_id", ForeignKey(articles.c.id)),
     Column("unusable", Text, doc="Why it holds no article."),
     Column("missing", Boolean, nullable=False, default=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("article_id", ForeignKey(articles.c.id), primary_key=True, autoincrement=False),
+    Column("source_id", ForeignKey(sources.c.id), nullable=False),
+    Column("digest", String, nullable=False, doc="SHA-256 of the item as it was told last."),
+    Column("packed", LargeBinary, nullable=False, doc="The item as its source wrote it, compressed JSON."),
+    Index(None, "source_id", "digest"),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("source_id", ForeignKey(sources.c.id), primary_key=True, autoincrement=False),
+    Column("url", Text, nullable=False, doc="The address in the settings that all of this is about."),
+    Column("moved_to", Text, doc="Where permanent redirects lead from there."),
+    Column("moved_since", BigInteger, doc="When they were first met."),
+    Column("moved_times", Integer, nullable=False, doc="How often they were met on end, with a good answer behind."),
+    Column("found", Text, doc="The feed that the page at the address names."),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("digest", String, doc="SHA-256 of the body that was last read to its end."),
+    Column("lifetime", BigInteger, doc="How long the server lets an answer be kept, in milliseconds."),
+    Column("facts", Text, nullable=False, doc="What the source says of itself, as JSON."),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("source", Text, primary_key=True, doc="The source that alone is to wait, or empty for all on the host."),
+    Column("not_before", BigInteger, nullable=False, doc="The host wishes not to be asked sooner."),
 )
 
 feeds = Table(

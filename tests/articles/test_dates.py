@@ -37,6 +37,12 @@ class TestReading:
             ("Monday, 20 July 2020 19:22:03 GMT", "2020-07-20 19:22:03"),
             ("Mon, 20 Jul 20 19:22:03 GMT", "2020-07-20 19:22:03"),
             ("Mon, 20 Jul 98 19:22:03 GMT", "1998-07-20 19:22:03"),
+            ("Mon, 20 Jul 2020 19:22:03 Q", "2020-07-20 19:22:03"),
+            ("Mon, 20 Jul 2020 19:22:03 NZST", "2020-07-20 07:22:03"),
+            ("Mon, 20 Jul 2020 19:22:03 ACST", "2020-07-20 09:52:03"),
+            ("Mon, 20 Jul 2020 19:22:03 NDT", "2020-07-20 21:52:03"),
+            ("Mon, 20 Jul 2020 19:22:03 +0545", "2020-07-20 13:37:03"),
+            ("Mon, 20-Jul-20 19:22:03 EST", "2020-07-21 00:22:03"),
             ("Mon, 20 Jul 2020 19:22 GMT", "2020-07-20 19:22:00"),
             ("Thu, 3 Sept 2020 1:2:3 UT", "2020-09-03 01:02:03"),
             ("Mon, 20 Jul 2020 19:22:03 EST", "2020-07-21 00:22:03"),
@@ -531,12 +537,44 @@ class TestJudging:
         assert verdict.updated == verdict.published == at("2023-07-12 10:00:00")
         assert verdict.stamp == at("2023-07-11 10:00:00")
 
-    def test_feed_that_gives_updated_alone(self) -> None:
-        """`updated` stands in for `published` before first sight does, but after a link's day."""
-        updated = ("updated", "2023-07-14T10:00:00Z")
+    @pytest.mark.parametrize(
+        ("updated", "link", "published"),
+        [
+            ("2023-07-14T10:00:00Z", "/x", "2023-07-14 10:00:00"),
+            ("2023-07-12T10:00:00Z", "/2023/07/12/x", "2023-07-12 10:00:00"),
+            ("2023-07-12T00:00:00Z", "/2023/07/12/x", "2023-07-12 00:00:00"),
+            ("2023-07-12T00:30:00+08:00", "/2023/07/12/x", "2023-07-11 16:30:00"),
+            ("2023-07-12T23:30:00-07:00", "/2023/07/12/x", "2023-07-13 06:30:00"),
+            ("2023-07-11T09:00:00Z", "/2023/07/12/x", "2023-07-12 00:00:00"),
+            ("2023-07-13T12:00:00Z", "/2023/07/12/x", "2023-07-12 00:00:00"),
+            ("2023-07-14T10:00:00Z", "/2023/07/12/x", "2023-07-12 00:00:00"),
+            ("2023-07-12", "/2023/07/12/x", "2023-07-12 00:00:00"),
+        ],
+    )
+    def test_feed_that_gives_updated_alone(self, updated: str, link: str, published: str) -> None:
+        """`updated` stands in for `published`: its instant counts where it can fall on the day in the link.
 
-        assert judged(updated).published == at("2023-07-14 10:00:00")
-        assert judged(updated, ("link", "/2023/07/12/x")).published == at("2023-07-12 00:00:00")
+        The link's day has no zone; days later the item was edited, and the day in the link is the better witness.
+        """
+        assert judged(("updated", updated), ("link", link)).published == at(published)
+
+    def test_feed_that_gives_both(self) -> None:
+        """Each says what it says; an update before the publication, or in the future, is none."""
+        published = ("published", "2023-07-12T10:00:00Z")
+
+        later = judged(published, ("updated", "2023-07-14T10:00:00Z"), ("link", "/2023/07/01/x"))
+        assert (later.published, later.updated) == (at("2023-07-12 10:00:00"), at("2023-07-14 10:00:00"))
+        for text in ("2023-07-11T10:00:00Z", "2031-01-01T00:00:00Z", "soon"):
+            verdict = judged(published, ("updated", text))
+            assert verdict.published == verdict.updated == at("2023-07-12 10:00:00")
+
+    def test_published_in_the_future(self) -> None:
+        """It is not believed: `updated` speaks, then the link, then first sight."""
+        published = ("published", "2031-01-01T00:00:00Z")
+
+        assert judged(published, ("updated", "2023-07-14T10:00:00Z")).published == at("2023-07-14 10:00:00")
+        assert judged(published, ("link", "/2023/07/12/x")).published == at("2023-07-12 00:00:00")
+        assert judged(published).published == judged().published == LATER
 
     @given(
         st.lists(

@@ -1,11 +1,18 @@
 import uuid
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedbridge import model
+from feedbridge.articles import identity
 from feedbridge.articles.addresses import absolute
-from feedbridge.articles.identity import Identity, canonical_link, identify, mint, spellings
+from feedbridge.articles.identity import Identity, apart, canonical_link, is_iri, is_same, mint, otherwise, spellings
+from feedbridge.feeds import spelling
+from feedbridge.feeds.spelling import illegal_character, is_absolute
+from feedbridge.model import Article, Enclosure, RawItem, Witness
 
 SEED_LINK = (
     "https://www.voachinese.com/a/japan-south-korea-and-nato-agree-on-new-partnership-program-20230712/7177283.html"
@@ -93,6 +100,11 @@ GOLDEN = [
     ),
 ]
 """Links as they are written, their keys by version 1 of the rules, and the UUIDs: they may never change."""
+
+
+def identify(*, source: str, link: str | None, upstream_id: str | None = None, path: str | None = None) -> Identity:
+    """The identity of an item of which no more is known than what names it."""
+    return identity.identify(RawItem(id=upstream_id, link=link, path=path), source=source)
 
 
 def key(link: str) -> str:
@@ -207,9 +219,10 @@ class TestIdentify:
     )
     def test_a_valid_upstream_id_is_kept(self, upstream_id: str) -> None:
         """An absolute IRI that a source gives is the id; the link is an alias."""
-        assert identify(source="s", link="https://news.example/a", upstream_id=upstream_id) == Identity(
-            id=upstream_id, aliases=(f"id:{upstream_id}", "link:https://news.example/a")
-        )
+        found = identify(source="s", link="https://news.example/a", upstream_id=upstream_id)
+
+        assert found.id == upstream_id
+        assert found.aliases[:2] == (f"id:{upstream_id}", "link:https://news.example/a")
 
     @pytest.mark.parametrize("upstream_id", ["1234", "/a/b", "https://a b", 'https://"', "javascript:x", "urn:"])
     def test_any_other_upstream_id_is_only_an_alias(self, upstream_id: str) -> None:
@@ -235,7 +248,7 @@ class TestIdentify:
 
     def test_nothing_names_it(self) -> None:
         """Without link, id and path there is no identity."""
-        with pytest.raises(ValueError, match="an item needs a link, an id or a path"):
+        with pytest.raises(ValueError, match="an item needs a link, an id, a path or a title"):
             identify(source="s", link=None, upstream_id="", path="")
 
 
@@ -257,3 +270,401 @@ class TestIdentify:
 def test_spellings(name: str, meant: tuple[str, ...]) -> None:
     """A link or an id as a person types it finds the article by all that it may be called."""
     assert spellings(name) == meant
+
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+FRONT = "https://news.example/"
+
+
+def item(**fields: Any) -> RawItem:
+    """An item; its dates are given as `published` and `updated`, as written."""
+    witnesses = tuple(
+        Witness(kind=kind, text=fields.pop(kind)) for kind in ("published", "updated") if fields.get(kind)
+    )
+    return RawItem(**{"title": "T", "witnesses": witnesses, **fields})
+
+
+def known(**fields: Any) -> Article:
+    """An article as it was kept."""
+    dates = tuple(
+        model.Testimony(kind=kind, text=fields.pop(kind), value=None, note="")
+        for kind in ("published", "updated")
+        if fields.get(kind)
+    )
+    given: dict[str, Any] = {"id": "urn:x:1", "title": "T", "link": "https://news.example/a", **fields}
+    return Article(
+        source="s",
+        published=NOON,
+        updated=NOON,
+        first_seen=NOON,
+        changed=NOON,
+        content_hash="1:",
+        testimonies=dates,
+        **given,
+    )
+
+
+class TestIri:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "https://news.example/?p=1",
+            "HTTP://NEWS.example/1",
+            "http://news.example/a%20b?c[]=1#d",
+            "https://中文.example/文",
+            "urn:uuid:0759f8e4-efcd-5607-8530-668b10d58ed6",
+            "tag:news.example,2020:1",
+            "yt:video:dQw4w9WgXcQ",
+            "oai:archive.example:2011.1",
+            "at://did:plc:1/app.post/2",
+        ],
+    )
+    def test_names_of_the_whole_world(self, name: str) -> None:
+        """What is well-formed and of a scheme whose names are given once can be an id."""
+        assert is_iri(name)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("", "12", "/a/b", "//news.example/a", "news.example/a", "article:12", "javascript:x", "data:,x", "urn:"),
+            *("http:", "http://", "http:///a", "https:/a", "https://?a", "http://a b/", "https://news.example/a b"),
+            *("https://news.example/100%", "https://news.example/%2", "https://news.example/%zz", "urn:a%"),
+            *("https://news.example/<a>", 'urn:"', "urn:a\\b", "urn:a^b", "urn:a`b", "urn:{a}", "urn:a|b"),
+            *("urn:a\x00", "urn:a\x85", "urn:a\u202eb", "urn:a\u200bb", "urn:\ud800", "urn:\ufffe", "urn:a\u3000b"),
+            *("urn:\ue000", "https://exa mple/", "https://[::1/", "https://news.example:99999/", "urn:" + "a" * 2001),
+        ],
+    )
+    def test_anything_else_is_no_id(self, name: str) -> None:
+        """What is relative, broken, or an id only within its site is not passed on."""
+        assert not is_iri(name)
+
+    @given(
+        st.sampled_from(["", "urn:", "tag:", "http://", "https://news.example/", "yt:"]),
+        st.text(max_size=20) | st.text(st.sampled_from("a/%2f[]@:#?&= "), max_size=12),
+    )
+    def test_feeds_can_write_every_id(self, scheme: str, rest: str) -> None:
+        """An id never makes the linter leave its entry out."""
+        name = scheme + rest
+        if is_iri(name):
+            assert is_absolute(name)
+            assert spelling.is_iri(name)
+            assert illegal_character(name) is None
+            assert name.split() == [name]
+
+
+class TestAliasesOfFeeds:
+    def test_a_guid_that_is_a_permalink(self) -> None:
+        """Its canonical form is an alias too, as if it were a link."""
+        found = identity.identify(
+            item(id="http://news.example/?p=12&utm_source=x", link="https://news.example/slug"), source="s"
+        )
+
+        assert found == Identity(
+            id="http://news.example/?p=12&utm_source=x",
+            aliases=(
+                "id:http://news.example/?p=12&utm_source=x",
+                "link:https://news.example/slug",
+                "link:https://news.example/?p=12",
+            ),
+        )
+
+    @pytest.mark.parametrize("guid", ["https://news.example/log#2", FRONT, "http://news.example", "12", "urn:x:1"])
+    def test_a_guid_that_is_no_permalink(self, guid: str) -> None:
+        """Places in one page and front pages have one canonical form for many articles: they give no alias."""
+        found = identity.identify(item(id=guid, link="https://news.example/a"), source="s")
+
+        assert found.aliases == (f"id:{guid}", "link:https://news.example/a")
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ({"id": "http://n.example/a", "link": "http://n.example/a"}, {"id": "https://n.example/a"}),
+            (
+                {"id": "http://n.example/a", "link": "http://n.example/a"},
+                {"id": "https://n.example/a", "link": "https://n.example/moved"},
+            ),
+            ({"id": "http://n.example/a"}, {"id": "https://n.example/a?utm_medium=rss"}),
+            ({"link": "http://n.example/a"}, {"id": "12", "link": "https://n.example/a?fbclid=1"}),
+            ({"id": "12", "link": "http://n.example/a"}, {"id": "13", "link": "http://n.example/a"}),
+            ({"id": "12", "link": "http://n.example/a"}, {"id": "12", "link": "http://n.example/b"}),
+            ({"id": "http://n.example/a", "link": "http://l.example/1"}, {"link": "http://n.example/a"}),
+            ({"link": "http://n.example/a"}, {"id": "http://n.example/a", "link": "http://l.example/1"}),
+        ],
+    )
+    def test_slips_of_feeds(self, before: dict[str, str], after: dict[str, str]) -> None:
+        """A changed guid, a moved link, https, a tracker: the item meets its article, and is it."""
+        first, second = item(**before), item(**after)
+        name = identity.identify(first, source="s")
+        kept = known(id=name.id, link=before.get("link"))
+        met = [alias for alias in identity.identify(second, source="s").aliases if alias in name.aliases]
+
+        assert met
+        assert any(is_same(kept, second, alias) for alias in met)
+
+
+class TestShared:
+    def test_a_shared_id(self) -> None:
+        """The link names an item whose id is that of others."""
+        found = identity.identify(item(id="urn:x:1", link="https://news.example/a", shared_id=True), source="s")
+
+        assert found.id == mint("https://news.example/a")
+        assert found.aliases[0] == "link:https://news.example/a"
+        assert not any("urn:x:1" in alias for alias in found.aliases)
+
+    def test_a_shared_link(self) -> None:
+        """The id names an item whose link is that of others, even an id that is none to readers."""
+        for guid, name in (("urn:x:1", "urn:x:1"), ("12", mint("s\n12"))):
+            found = identity.identify(item(id=guid, link="https://show.example/", shared_link=True), source="s")
+
+            assert (found.id, found.aliases[0]) == (name, f"id:{guid}")
+            assert not any(alias.startswith("link:") for alias in found.aliases)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"id": "x", "link": FRONT, "shared_id": True, "shared_link": True},
+            {"id": "x", "shared_id": True},
+            {"link": FRONT, "shared_link": True},
+            {"id": FRONT, "link": FRONT, "shared_id": True, "shared_link": True},
+            {},
+        ],
+    )
+    def test_a_fingerprint(self, fields: dict[str, Any]) -> None:
+        """Where no name is left, title and date tell items apart, and the same item is the same again."""
+        one = item(**fields, published="Mon, 20 Jul 2020", content="a")
+        found = identity.identify(one, source="s")
+
+        assert found.id.startswith("urn:uuid:")
+        assert [alias[:5] for alias in found.aliases] == ["text:"]
+        edited = item(**fields, published="Mon, 20 Jul 2020", content="edited")
+        assert identity.identify(edited, source="s") == found
+        assert identity.identify(one, source="t").id != found.id
+        for other in (
+            item(**fields, published="Tue, 21 Jul 2020"),
+            item(**fields, published="Mon, 20 Jul 2020", title="U"),
+        ):
+            assert identity.identify(other, source="s").id != found.id
+
+    def test_the_fingerprint_is_frozen(self) -> None:
+        """Ids that readers have seen depend on it."""
+        one = item(id="x", link=FRONT, shared_id=True, shared_link=True, published="Mon, 20 Jul 2020")
+
+        assert identity.identify(one, source="s") == Identity(
+            id="urn:uuid:dfcd7d2d-f473-5423-8345-2012f5ddaf47", aliases=("text:224d6e3e56b5b979ae60496d051baf16",)
+        )
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"content": "<p>a</p>"}, {"content": "<p>b</p>"}),
+            ({"summary": "a"}, {"summary": "b"}),
+            ({"enclosures": (Enclosure(href="/1.mp3"),)}, {"enclosures": (Enclosure(href="/2.mp3"),)}),
+            ({"content": "<img src=1>"}, {"content": "<img src=2>"}),
+        ],
+    )
+    def test_without_a_title(self, one: dict[str, Any], other: dict[str, Any]) -> None:
+        """The text stands for the title, else the first file."""
+        names = [identity.identify(item(title=None, **fields), source="s") for fields in (one, other)]
+
+        assert names[0].id != names[1].id
+        assert set(names[0].aliases).isdisjoint(names[1].aliases)
+
+    def test_markup_is_no_part_of_it(self) -> None:
+        """Only words count."""
+        names = {
+            identity.identify(item(title=None, content=content), source="s")
+            for content in ("<p>a b</p>", '<p class="x">a\n b </p>')
+        }
+
+        assert len(names) == 1
+
+    def test_a_date_names_nothing(self) -> None:
+        """An item with nothing but a date is none."""
+        with pytest.raises(ValueError, match="an item needs a link, an id, a path or a title"):
+            identity.identify(item(title=" ", published="Mon, 20 Jul 2020"), source="s")
+
+    def test_a_name_that_comes_to_be_shared(self) -> None:
+        """An item is met by its title when another takes the same link, and when that is gone again."""
+        alone = item(link="https://show.example/a", published="1 Jul 2020")
+        among = item(link="https://show.example/a", published="1 Jul 2020", shared_link=True)
+
+        names = [set(identity.identify(one, source="s").aliases) for one in (alone, among)]
+        assert names[0] & names[1] == {alias for alias in names[0] if alias.startswith("text:")} != set()
+
+
+class TestIsSame:
+    def test_an_id_that_is_used_again(self) -> None:
+        """Only where link, title and date all differ it is another article."""
+        kept = known(published="1 Jul 2020")
+        other = {"id": "urn:x:1", "link": "https://news.example/b", "title": "U", "published": "2 Jul 2020"}
+
+        assert not is_same(kept, item(**other), "id:urn:x:1")
+        for same in ({"link": "http://news.example/a?utm_id=1"}, {"title": "t"}, {"published": "1 Jul 2020"}):
+            assert is_same(kept, item(**other | same), "id:urn:x:1")
+
+    @pytest.mark.parametrize(
+        ("fields", "same"),
+        [
+            ({"title": "U"}, True),
+            ({"title": None, "link": "https://news.example/b"}, True),
+            ({"title": "U", "link": "https://news.example/b"}, False),
+            ({"title": "U", "link": "https://news.example/b", "updated": "1 Jul 2020"}, True),
+            ({"title": "U", "updated": "3 Jul 2020"}, True),
+            ({"title": "U", "published": "3 Jul 2020"}, False),
+            ({"title": "U", "link": "https://news.example/a", "shared_link": True, "published": "3 Jul 2020"}, False),
+            ({"title": None}, True),
+        ],
+    )
+    def test_what_is_not_told_is_not_compared(self, fields: dict[str, Any], same: bool) -> None:
+        """One difference alone proves nothing, and a moved `updated` is none."""
+        kept = known(published="1 Jul 2020", updated="1 Jul 2020")
+
+        assert is_same(kept, item(id="urn:x:1", **fields), "id:urn:x:1") is same
+
+    def test_a_front_page_tells_nothing(self) -> None:
+        """An id that is used again is found out although every item links to the front page."""
+        kept = known(link=FRONT, published="1 Jul 2020")
+
+        assert not is_same(kept, item(id="urn:x:1", link=FRONT, title="U", published="2 Jul 2020"), "id:urn:x:1")
+
+    @pytest.mark.parametrize(
+        ("link", "before", "fields", "same"),
+        [
+            ("https://news.example/a", None, {"title": "U", "published": "2 Jul 2020"}, True),
+            (FRONT, None, {"title": "U", "published": "2 Jul 2020"}, False),
+            (FRONT, None, {"title": "T", "published": "2 Jul 2020"}, False),
+            (FRONT, None, {"title": "U", "published": "1 Jul 2020"}, False),
+            (FRONT, None, {"title": "T", "published": "1 Jul 2020"}, True),
+            (FRONT, None, {"title": "T"}, True),
+            (FRONT, None, {"title": None}, False),
+            ("https://news.example/log#2", "https://news.example/log#1", {"title": "U"}, False),
+            ("https://news.example/log#2", "https://news.example/log#1", {"title": "T"}, True),
+            ("https://news.example/log#1", "https://news.example/log#1", {"title": "U"}, True),
+            ("https://news.example/a#comments", "https://news.example/a", {"title": "U"}, True),
+            ("https://news.example/a", "https://elsewhere.example/", {"title": "U"}, False),
+        ],
+    )
+    def test_by_link(self, link: str, before: str | None, fields: dict[str, Any], same: bool) -> None:
+        """A changed guid is forgiven, unless the link is one that many articles have."""
+        kept = known(link=before or link, published="1 Jul 2020")
+        one = item(id="urn:x:2", link=link, **fields)
+
+        assert is_same(kept, one, f"link:{canonical_link(link)}") is same
+
+    def test_a_post_about_a_post(self) -> None:
+        """A link blog's item links to an earlier one, whose guid that is: two articles."""
+        kept = known(id="https://blog.example/1", link="https://far.example/x", published="1 Jul 2020")
+        later = item(id="https://blog.example/2", link="https://blog.example/1", title="U", published="2 Jul 2020")
+
+        assert not is_same(kept, later, "link:https://blog.example/1")
+
+    def test_places_in_one_page(self) -> None:
+        """Entries of one day in a log whose ids and links are places in one page are two articles."""
+        kept = known(id="https://news.example/log#1", link="https://news.example/log#1", published="1 Jul 2020")
+        later = item(
+            id="https://news.example/log#2", link="https://news.example/log#2", title="U", published="1 Jul 2020"
+        )
+
+        assert not is_same(kept, later, "link:https://news.example/log")
+
+    def test_an_edit_while_the_guid_turns_https(self) -> None:
+        """A guid that differs only in its scheme is the same guid, whatever the title is."""
+        kept = known(id="http://news.example/a", link=None)
+
+        assert is_same(kept, item(id="https://news.example/a", title="U"), "link:https://news.example/a")
+
+    @pytest.mark.parametrize("alias", ["path:1.md", "link:https://news.example/"])
+    def test_by_path(self, alias: str) -> None:
+        """A file is its article, whatever it says."""
+        kept = known(link=FRONT, published="1 Jul 2020")
+
+        assert is_same(kept, item(path="1.md", link=FRONT, title="U", published="2 Jul 2020"), alias)
+
+    def test_by_fingerprint(self) -> None:
+        """One title twice is two articles where the dates say so."""
+        first = item(link=FRONT, shared_link=True, published="1 Jul 2020")
+        alias = identity.identify(first, source="s").aliases[0]
+        kept = known(link=FRONT, published="1 Jul 2020")
+
+        assert is_same(kept, first, alias)
+        assert is_same(known(link=FRONT), first, alias)
+        assert not is_same(kept, item(link=FRONT, shared_link=True, published="2 Jul 2020"), alias)
+
+
+class TestApart:
+    def test_an_id_that_is_used_again(self) -> None:
+        """The link names the item, and what was rejected is none of its aliases."""
+        one = item(id="urn:x:1", link="https://news.example/b")
+        found = apart(one, source="s", rejected={"id:urn:x:1"})
+
+        assert found.id == mint("https://news.example/b")
+        assert found.aliases[0] == "link:https://news.example/b"
+        assert "id:urn:x:1" not in found.aliases
+
+    @pytest.mark.parametrize(("guid", "name"), [("urn:x:2", "urn:x:2"), ("2", mint("s\n2"))])
+    def test_a_link_that_is_used_again(self, guid: str, name: str) -> None:
+        """The id names the item."""
+        found = apart(item(id=guid, link=FRONT), source="s", rejected={"link:https://news.example/"})
+
+        assert (found.id, found.aliases[0]) == (name, f"id:{guid}")
+        assert "link:https://news.example/" not in found.aliases
+
+    def test_a_guid_that_another_links_to(self) -> None:
+        """Only the rejected alias goes."""
+        one = item(id="https://blog.example/1", link="https://far.example/x")
+        found = apart(one, source="s", rejected={"link:https://blog.example/1"})
+
+        assert found == Identity(
+            id="https://blog.example/1", aliases=("id:https://blog.example/1", "link:https://far.example/x")
+        )
+
+    def test_nothing_is_left(self) -> None:
+        """The fingerprint names it, with the date once the title alone was met."""
+        one = item(id="x", link=FRONT, published="2 Jul 2020")
+        rejected = {"id:x", "link:https://news.example/"}
+        by_title = apart(one, source="s", rejected=rejected)
+        by_date = apart(one, source="s", rejected={*rejected, *by_title.aliases})
+
+        assert by_title.id == by_date.id
+        assert by_title.aliases != by_date.aliases
+        assert [alias[:5] for alias in by_title.aliases + by_date.aliases] == ["text:", "text:"]
+        assert is_same(known(published="9 Jul 2020"), one, by_date.aliases[0])
+
+    def test_it_is_the_same_each_time(self) -> None:
+        """An item that was told apart is met again by what it was named by."""
+        rejected = {"id:urn:x:1", "link:https://news.example/"}
+        names = {apart(item(id="urn:x:1", link=FRONT), source="s", rejected=rejected) for _ in range(2)}
+
+        assert len(names) == 1
+
+    @given(
+        st.builds(
+            RawItem,
+            id=st.none() | st.sampled_from(["12", "urn:x:1", "http://n.example/a", "https://n.example/"]) | st.text(),
+            link=st.none() | st.sampled_from(["http://n.example/a", "https://n.example/", "https://n.example/a#b"]),
+            title=st.none() | st.text(max_size=3),
+            content=st.text(max_size=5),
+            shared_id=st.booleans(),
+            shared_link=st.booleans(),
+        )
+    )
+    def test_any_item(self, one: RawItem) -> None:
+        """However often it is rejected, it gets another name or none; no alias comes back but the last."""
+        rejected: set[str] = set()
+        for _ in range(6):
+            try:
+                found = apart(one, source="s", rejected=rejected)
+            except ValueError:
+                return
+            assert is_iri(found.id)
+            assert len(found.aliases) == len(set(found.aliases))
+            assert all(alias.startswith("text:") for alias in rejected.intersection(found.aliases))
+            rejected.update(found.aliases[:1])
+
+
+def test_otherwise() -> None:
+    """An id that is taken is replaced by one that depends on nothing but the source and the strongest alias."""
+    taken = Identity(id="urn:x:1", aliases=("id:12", "link:https://news.example/a"))
+
+    assert otherwise(taken, source="s") == Identity(id=mint("s\nid:12"), aliases=taken.aliases)
+    assert otherwise(taken, source="t").id != otherwise(taken, source="s").id

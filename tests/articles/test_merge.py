@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -290,3 +291,96 @@ class TestAlways:
             return merged.path, merged.article.content, merged.article.published, merged.article.updated
 
         assert result(files) == result(data.draw(st.permutations(files)))
+
+
+LONG = "word " * 40
+
+
+def of_feed(content: str, *, title: str = "T", number: int = 0, **fields: Any) -> Normalised:
+    """An article as a feed tells it; the number tells its hash."""
+    one = told(body=title, path=None, text_hash=f"1:{title} {content} {number}")
+    return replace(one, article=replace(one.article, content=content, excerpt=content[:20], **fields))
+
+
+FULL = of_feed(f"<p>{LONG}</p><p>end of it</p>", link="https://news.example/a")
+
+
+class TestFeeds:
+    def test_a_feed_has_no_files(self) -> None:
+        """What it tells now is what it means, whatever the stamp."""
+        fresh = of_feed("<p>something else</p>")
+
+        assert merge(FULL, fresh, SETTLED).article.content == "<p>something else</p>"
+
+    @pytest.mark.parametrize(
+        "excerpt",
+        [
+            "",
+            "<p>word word word…</p>",
+            "<p>word word word [&hellip;]</p>",
+            "<p>Word  word wo...</p>",
+            "<p>word word</p>",
+            '<p>word word</p><p><a href="https://news.example/a">Read more »</a></p>',
+            "<p>word word … 阅读全文</p>",
+            '<figure><img src="image:0"><figcaption>said</figcaption></figure><p>word word…</p>',
+            "<p>word […]</p><p>The post <a>T</a> appeared first on <a>News</a>.</p>",
+        ],
+    )
+    def test_an_excerpt_does_not_replace_the_text(self, excerpt: str) -> None:
+        """Nothing published is replaced by something worse; the rest of the new telling is taken."""
+        fresh = of_feed(excerpt, link="https://news.example/moved")
+        merged = merge(FULL, fresh, SETTLED)
+
+        assert merged.article == replace(FULL.article, link="https://news.example/moved")
+        assert merge(merged, fresh, SETTLED) == merged
+
+    def test_a_new_title_over_an_excerpt(self) -> None:
+        """It is news once, and the text stays."""
+        fresh = of_feed("<p>word word…</p>", title="U")
+        merged = merge(FULL, fresh, SETTLED)
+
+        assert merged.article == replace(FULL.article, title="U", updated=NOW, changed=NOW)
+        later = Circumstances(now=at(200), settled=True)
+        assert merge(merged, fresh, later) == merged
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"<p>{LONG}</p>",
+            "<p>Correction: word word</p>",
+            "<p>words</p>",
+            f"<p>{LONG}</p><p>end of it, and more</p>",
+        ],
+    )
+    def test_an_edit_is_no_excerpt(self, text: str) -> None:
+        """A text that loses little, or says something else, is the publisher's to change."""
+        merged = merge(FULL, of_feed(text), SETTLED)
+
+        assert (merged.article.content, merged.article.updated) == (text, NOW)
+
+    def test_the_full_text_comes_later(self) -> None:
+        """An excerpt gives way."""
+        assert merge(of_feed("<p>word word…</p>"), FULL, SETTLED).article.content == FULL.article.content
+
+    def test_new_rules_may_shorten(self) -> None:
+        """What is read again by new rules is taken as they read it."""
+        assert merge(FULL, of_feed("<p>word word</p>"), REREAD).article.content == "<p>word word</p>"
+
+    def test_pictures_belong_to_the_text(self) -> None:
+        """Numbers stand for the pictures of the telling that they came with."""
+        known = replace(FULL, article=replace(FULL.article, images=(model.Image(origin="https://n.example/1.jpg"),)))
+        fresh = of_feed("<p>word</p>", images=(model.Image(origin="https://n.example/2.jpg"),))
+
+        assert merge(known, fresh, SETTLED).article.images == known.article.images
+
+    def test_a_stamp_alone_is_no_news(self) -> None:
+        """Feeds that stamp every item anew do not move `updated`."""
+        fresh = replace(FULL, stamp=at(90), article=replace(FULL.article, updated=at(90), published=at(80)))
+
+        assert merge(FULL, fresh, SETTLED).article == FULL.article
+
+    def test_many_marks(self) -> None:
+        """A text of nothing but dots costs no time."""
+        dots = "<p>" + "…" * 500_000 + "readmore" * 10_000 + "</p>"
+
+        assert merge(FULL, of_feed(dots), SETTLED).article.content == dots

@@ -7,19 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedbridge.articles.identity import mint
+from feedbridge.articles.items import MAX_TITLE
 from feedbridge.articles.normalise import (
     HASH_VERSION,
     MAX_AUTHORS,
     MAX_CATEGORIES,
+    MAX_ENCLOSURES,
     MAX_NAME,
-    MAX_TITLE,
+    MAX_SUMMARY,
     Normalised,
     Rules,
     normalise,
     recognise,
 )
 from feedbridge.errors import UnusableItem
-from feedbridge.model import Article, Category, Enclosure, Image, Person, RawItem, Witness
+from feedbridge.model import Article, Category, Element, Enclosure, Image, Origin, Person, RawItem, Witness
 
 FIRST_SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 LINK = "https://news.example/a/2020/07/20/1.html"
@@ -115,8 +117,8 @@ class TestRecognise:
 
     def test_nothing_names_it(self) -> None:
         """An item with neither link, id nor path cannot be kept."""
-        with pytest.raises(UnusableItem, match="an item needs a link, an id or a path"):
-            recognise(RawItem(title="题目", id=" \n"), RULES)
+        with pytest.raises(UnusableItem, match="an item needs a link, an id, a path or a title"):
+            recognise(RawItem(id=" \n"), RULES)
 
 
 class TestTitle:
@@ -166,10 +168,24 @@ class TestTitle:
         with pytest.raises(UnusableItem, match="holds no article"):
             article_of("<div><i>2020-07-20</i></div>", title=None, lead_block=True)
 
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"content": '<img src="https://p.example/1.jpg" alt="一朵花">'}, "一朵花"),
+            ({"content": '<img src="https://p.example/1.jpg">'}, "news.example/a/2020/07/20/1.html"),
+            ({"enclosures": (Enclosure(href="/1.mp3"),)}, "news.example/a/2020/07/20/1.html"),
+            ({"pictures": (Image(origin="/1.jpg", alt="一朵花"),)}, "一朵花"),
+            ({"summary": "第一句。第二句。"}, "第一句。"),
+        ],
+    )
+    def test_nothing_but_a_picture_or_a_recording(self, fields: dict[str, Any], expected: str) -> None:
+        """It is an article all the same, called by what is said of the picture, else by its address."""
+        assert article_of(**{"content": "", "title": None, **fields}).title == expected
+
     def test_a_picture_without_any_name(self) -> None:
-        """A title is never empty: without a file there is nothing to call it."""
+        """A title is never empty: without words, file and link there is nothing to call it."""
         with pytest.raises(UnusableItem, match="holds no article"):
-            article_of('<img src="https://p.example/1.jpg">', title=None)
+            normalised(RawItem(id="1", content='<img src="https://p.example/1.jpg">'))
 
 
 class TestPeopleAndCategories:
@@ -207,6 +223,188 @@ class TestPeopleAndCategories:
         assert [one.term.split()[0] for one in article.categories] == [str(number) for number in range(MAX_CATEGORIES)]
         assert {len(person.name) for person in article.authors} == {MAX_NAME}
         assert {len(category.term) for category in article.categories} == {MAX_NAME}
+
+
+class TestPeopleOfFeeds:
+    def test_addresses(self) -> None:
+        """A person's page is absolute, a mailto: is the mailbox, and what is neither goes."""
+        people = (
+            Person(name="a", uri="/about", email=" a@n.example "),
+            Person(name="b", uri="MAILTO:b@n.example?subject=x"),
+            Person(name="c", uri="javascript:alert(1)", email="nobody"),
+            Person(name="d", uri="mailto:x", email="d@n.example"),
+            Person(name="", email="e@n.example"),
+            Person(name=" ", uri="https://n.example/f"),
+            Person(name=""),
+        )
+
+        assert article_of(authors=people).authors == (
+            Person(name="a", uri="https://news.example/about", email="a@n.example"),
+            Person(name="b", email="b@n.example"),
+            Person(name="c"),
+            Person(name="d", email="d@n.example"),
+            Person(name="e@n.example", email="e@n.example"),
+            Person(name="https://n.example/f", uri="https://n.example/f"),
+        )
+
+    def test_categories(self) -> None:
+        """A scheme is an IRI or none, a label one line."""
+        found = article_of(
+            categories=(
+                Category(term="a", scheme="https://n.example/topics", label=" A\nB "),
+                Category(term="b", scheme="Topics", label=" "),
+                Category(term="c", scheme="javascript:x"),
+            )
+        )
+
+        assert found.categories == (
+            Category(term="a", scheme="https://n.example/topics", label="A B"),
+            Category(term="b"),
+            Category(term="c"),
+        )
+
+
+class TestEnclosures:
+    def test_each_file_once(self) -> None:
+        """Addresses are absolute and http(s), types plausible, lengths numbers of bytes."""
+        found = article_of(
+            enclosures=(
+                Enclosure(href="/1.mp3", type=" Audio/MPEG ", length=5),
+                Enclosure(href="/1.mp3", type="audio/ogg"),
+                Enclosure(href="/2.mp4", type='Video/MP4; codecs="Avc1"', length=-1),
+                Enclosure(href="/3", type="mp3", length=2**63),
+                Enclosure(href="/4", type="", length=0),
+                Enclosure(href="magnet:?xt=1", type="a/b"),
+            )
+        )
+
+        assert found.enclosures == (
+            Enclosure(href="https://news.example/1.mp3", type="audio/mpeg", length=5),
+            Enclosure(href="https://news.example/2.mp4", type='video/mp4; codecs="Avc1"'),
+            Enclosure(href="https://news.example/3"),
+            Enclosure(href="https://news.example/4", length=0),
+        )
+
+    def test_not_without_end(self) -> None:
+        """The first fifty stay."""
+        many = tuple(Enclosure(href=f"/{number}") for number in range(80))
+
+        assert [one.href for one in article_of(enclosures=many).enclosures] == [
+            f"https://news.example/{number}" for number in range(MAX_ENCLOSURES)
+        ]
+
+
+class TestPictures:
+    def test_the_best_leads_a_text_without(self) -> None:
+        """The first that can be shown stands for the article: absolute, unwrapped, and no spacer."""
+        found = article_of(
+            pictures=(
+                Image(origin="/spacer.gif"),
+                Image(origin="/t.gif?", width=1, height=1),
+                Image(origin="data:image/png;base64," + "A" * 1_000),
+                Image(
+                    origin="https://images.weserv.nl/?url=https://news.example/1.jpg",
+                    alt=" a\nb ",
+                    caption=" c\n ",
+                    width=640,
+                    height=-5,
+                ),
+                Image(origin="/2.jpg"),
+            )
+        )
+
+        assert found.lead_image is not None
+        assert replace(found.lead_image, chain=()) == Image(
+            origin="https://news.example/1.jpg", alt="a b", caption="c", width=640
+        )
+        assert len(found.lead_image.chain) == 1
+        assert found.images == ()
+
+    def test_the_text_comes_first(self) -> None:
+        """A picture in the text is the lead; those beside it do not change the content's hash."""
+        plain = article_of('<p>a<img src="/1.jpg"></p>')
+        found = article_of('<p>a<img src="/1.jpg"></p>', pictures=(Image(origin="/2.jpg"),))
+
+        assert found == plain
+        assert found.lead_image == Image(origin="https://news.example/1.jpg")
+
+
+class TestBase:
+    def test_it_is_nearer_than_the_link(self) -> None:
+        """Relative addresses are relative to the base that an item gives, else to its link."""
+        fields: dict[str, Any] = {
+            "content": '<p><a href="b">x</a><img src="1.jpg"></p>',
+            "enclosures": (Enclosure(href="1.mp3"),),
+        }
+        based, plain = article_of(base="https://cdn.example/x/", **fields), article_of(**fields)
+
+        for article, root in ((based, "https://cdn.example/x/"), (plain, "https://news.example/a/2020/07/20/")):
+            assert article.content == f'<p><a href="{root}b">x</a><img src="image:0"></p>'
+            assert article.images[0].origin == f"{root}1.jpg"
+            assert article.enclosures[0].href == f"{root}1.mp3"
+
+    def test_a_broken_base(self) -> None:
+        """A base that is no web address is none."""
+        assert article_of('<a href="/b">x</a>', base="cid:1").content == (
+            '<p><a href="https://news.example/b">x</a></p>'
+        )
+
+
+class TestOrigin:
+    def test_the_feed_that_it_was_in(self) -> None:
+        """Its id is an IRI or none, its addresses are absolute, its title is one line."""
+        written = Origin(id="urn:x:1", title=" A\nB ", link="/f", self_link="javascript:1")
+
+        assert article_of(origin=written).origin == Origin(id="urn:x:1", title="A B", link="https://news.example/f")
+        assert article_of(origin=Origin(id="1", title="x")).origin == Origin(title="x")
+        assert article_of(origin=Origin(id="1", title=" ")).origin is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        *(("zh-Hans", "zh-Hans"), (" en_US ", "en-US"), ("x-klingon", "x-klingon"), ("de", "de")),
+        *(("English", None), ("", None), ("e", None), ("en us", None), ("en-" + "a" * 9, None), ("中文", None)),
+        *(("x", None), ("en--us", None)),
+    ],
+)
+def test_language(written: str, expected: str | None) -> None:
+    """A language is a BCP 47 tag or unknown."""
+    assert article_of(language=written).language == expected
+
+
+def test_long_lines_are_cut() -> None:
+    """Rights and summary are one line, and no place for a book."""
+    found = article_of(rights="©\n" + "字" * 20_000, summary="a\n" + "b " * 20_000)
+
+    assert found.rights is not None
+    assert found.summary is not None
+    assert found.rights.startswith("© 字")
+    assert found.summary.startswith("a b b")
+    assert max(len(found.rights), len(found.summary)) <= MAX_SUMMARY
+
+
+class TestExtensions:
+    def test_their_pictures_are_numbered_after_those_of_the_text(self) -> None:
+        """Placeholders of the text stay; a picture that is there already is used again."""
+
+        def thumbnail(url: str) -> Element:
+            return Element(namespace="http://search.yahoo.com/mrss/", name="thumbnail", attributes=(("url", url),))
+
+        content = '<p>a<img src="/1.jpg"></p>'
+        found = article_of(content, extensions=(thumbnail("/2.jpg"), thumbnail("/1.jpg")))
+
+        assert [image.origin for image in found.images] == ["https://news.example/1.jpg", "https://news.example/2.jpg"]
+        assert found.extensions == (thumbnail("image:1"), thumbnail("image:0"))
+        assert found.content == article_of(content).content
+        assert found.content_hash == article_of(content).content_hash
+
+    def test_a_recording_is_told_once(self) -> None:
+        """Media RSS that repeats an enclosure goes."""
+        repeat = Element(namespace="http://search.yahoo.com/mrss/", name="content", attributes=(("url", "/1.mp3"),))
+
+        assert article_of(extensions=(repeat,), enclosures=(Enclosure(href="/1.mp3"),)).extensions == ()
+        assert len(article_of(extensions=(repeat,)).extensions) == 1
 
 
 class TestDates:
@@ -336,8 +534,40 @@ ITEMS = st.builds(
     content=st.text(max_size=60) | st.text(max_size=40).map("<p>{}</p>".format),
     lead_block=st.booleans(),
     path=st.none() | st.text(min_size=1, max_size=20),
+    base=st.none() | st.text(max_size=10) | st.just("https://n.example/b/"),
+    language=st.none() | st.text(max_size=8),
+    pictures=st.lists(st.builds(Image, origin=st.text(max_size=20)), max_size=2).map(tuple),
+    enclosures=st.lists(
+        st.builds(
+            Enclosure,
+            href=st.text(max_size=20),
+            type=st.none() | st.text(max_size=8),
+            length=st.none() | st.integers(),
+        ),
+        max_size=2,
+    ).map(tuple),
+    origin=st.none()
+    | st.builds(Origin, id=st.none() | st.text(), link=st.none() | st.text(), title=st.none() | st.text()),
+    extensions=st.lists(
+        st.builds(
+            Element,
+            namespace=st.sampled_from(["http://search.yahoo.com/mrss/", "urn:x", "", "\x00"]),
+            name=st.sampled_from(["content", "thumbnail", "a b", "x"]),
+            attributes=st.lists(
+                st.tuples(st.sampled_from(["url", "href", "medium", "x", "a b"]), st.text(max_size=10)), max_size=3
+            ).map(tuple),
+            text=st.text(max_size=8),
+        ),
+        max_size=3,
+    ).map(tuple),
+    shared_id=st.booleans(),
+    shared_link=st.booleans(),
     witnesses=st.lists(
-        st.builds(Witness, kind=st.sampled_from(["marker", "front-matter", "file-name"]), text=st.text(max_size=30)),
+        st.builds(
+            Witness,
+            kind=st.sampled_from(["marker", "front-matter", "file-name", "published", "updated"]),
+            text=st.text(max_size=30),
+        ),
         max_size=3,
     ).map(tuple),
 )

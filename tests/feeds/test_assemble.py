@@ -10,8 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedbridge.feeds import jsonfeed, syndication
-from feedbridge.feeds.assemble import SourceFace, entry, size, with_pictures, within
-from feedbridge.model import Article, Category, Enclosure, Entry, EntryImage, EntrySource, Feed, Image, Person
+from feedbridge.feeds.assemble import SourceFace, entry, feed_extensions, size, with_pictures, within
+from feedbridge.feeds.namespaces import ITUNES_NAMESPACE, MEDIA_NAMESPACE, PODCAST_NAMESPACE
+from feedbridge.model import (
+    Article,
+    Category,
+    Element,
+    Enclosure,
+    Entry,
+    EntryImage,
+    EntrySource,
+    Feed,
+    Image,
+    Origin,
+    Person,
+)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A, B = Image(origin="https://p.example/a.jpg", alt='A "1" <&>'), Image(origin="https://p.example/b.jpg")
@@ -135,6 +148,147 @@ def test_lead_picture_is_one_that_can_be_fetched(
     assert entry(article(lead_image=image), face(address_of), merged=False).image is None
 
 
+VIA = "https://feed.example/rss"
+
+
+@pytest.mark.parametrize(
+    ("merged", "fields", "expected"),
+    [
+        (False, {}, None),
+        (True, {}, EntrySource(id="urn:source", title="美国之音", updated=NOON)),
+        (False, {"via": VIA}, EntrySource(id="urn:source", title="美国之音", updated=NOON, self_link=VIA)),
+        (
+            False,
+            {"via": VIA, "self_link": "https://feed.example/", "link": "https://a.example/"},
+            EntrySource(
+                id="urn:source",
+                title="美国之音",
+                updated=NOON,
+                link="https://a.example/",
+                self_link="https://feed.example/",
+            ),
+        ),
+    ],
+)
+def test_entry_of_another_feed_names_it(merged: bool, fields: dict[str, str], expected: EntrySource | None) -> None:
+    """An entry names its source where a feed has several, and always where the source is a feed itself."""
+    shown = entry(article(), face(origin, **fields), merged=merged)
+    assert (shown.source, shown.via) == (expected, fields.get("via"))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (Origin(), ("urn:source", "美国之音")),
+        (Origin(title="T"), ("urn:source", "T")),
+        (Origin(id="urn:o", title="T", link="https://o.example/"), ("urn:o", "T")),
+        (Origin(self_link="https://o.example/f", link="https://o.example/"), ("https://o.example/f",) * 2),
+        (Origin(id="o", title="T", link="https://o.example/"), ("https://o.example/", "T")),
+    ],
+)
+def test_entry_names_the_feed_that_its_source_names(told: Origin, expected: tuple[str, str]) -> None:
+    """What was in a third feed first says so, by the best name that is known of it, merged or not."""
+    for merged in (True, False):
+        shown = entry(article(origin=told), face(via=VIA), merged=merged).source
+        assert shown is not None
+        assert (shown.id, shown.title) == expected
+        assert shown.updated == NOON
+        if told != Origin():
+            assert (shown.link, shown.self_link) == (told.link, told.self_link)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:secret@feed.example:8443/rss?a=@b", "https://feed.example:8443/rss?a=@b"),
+        ("https://me@feed.example/rss", "https://feed.example/rss"),
+        ("https://feed.example/@me", "https://feed.example/@me"),
+        ("https://[::1/me:secret@", None),
+    ],
+)
+def test_passwords_of_a_source_stay_at_home(address: str, shown: str | None) -> None:
+    """The name and password in a source's address are not published."""
+    made_of = entry(article(), face(via=address, self_link=address), merged=False)
+    assert made_of.source is not None
+    assert (made_of.via, made_of.source.self_link) == (shown, shown)
+
+
+def element(namespace: str, name: str, *children: Element, text: str = "", **attributes: str) -> Element:
+    pairs = tuple(attributes.items())
+    return Element(namespace=namespace, name=name, attributes=pairs, text=text, children=children)
+
+
+def media(name: str, *children: Element, **attributes: str) -> Element:
+    return element(MEDIA_NAMESPACE, name, *children, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("had", "shown"),
+    [
+        (
+            element(ITUNES_NAMESPACE, "image", href="image:0"),
+            element(ITUNES_NAMESPACE, "image", href="https://p.example/a.jpg"),
+        ),
+        (element(ITUNES_NAMESPACE, "image", href="image:1"), None),
+        (element(ITUNES_NAMESPACE, "image", href="image:7"), None),
+        (element(ITUNES_NAMESPACE, "image", href="image:2"), None),
+        (media("content", url="https://p.example/image:0"), media("content", url="https://p.example/image:0")),
+        (media("group", media("thumbnail", url="image:1")), None),
+        (
+            media("group", media("thumbnail", url="image:1"), media("title", text="T")),
+            media("group", media("title", text="T")),
+        ),
+        (media("group"), media("group")),
+        (
+            element(PODCAST_NAMESPACE, "person", text="Ann", img="image:1", role="host"),
+            element(PODCAST_NAMESPACE, "person", text="Ann", role="host"),
+        ),
+        (
+            media("content", media("thumbnail", url="image:0"), url="https://v.example/v.mp4"),
+            media("content", media("thumbnail", url="https://p.example/a.jpg"), url="https://v.example/v.mp4"),
+        ),
+    ],
+)
+def test_pictures_of_other_vocabularies_follow_the_policy(had: Element, shown: Element | None) -> None:
+    """A number becomes the picture's address; an element goes with the picture that it is there for."""
+    images = (A, B, Image(origin="data:image/gif;base64,R0lG"))
+    made_of = entry(article(extensions=(had,), images=images), face(but_b), merged=False)
+    assert made_of.extensions == ((shown,) if shown else ())
+
+
+def test_lead_picture_is_not_shown_twice() -> None:
+    """What only repeats the picture that we write ourselves goes; what says more of it, or shows another, stays."""
+    credited = media("content", media("credit", text="Ann"), url="image:0")
+    other, icon = media("thumbnail", url="image:1"), element(ITUNES_NAMESPACE, "image", href="image:0")
+    written = (
+        media("thumbnail", url="image:0"),
+        media("content", url="image:0", medium="image"),
+        media("group", media("content", url="image:0")),
+        credited,
+        other,
+        icon,
+    )
+    with_lead = article(extensions=written, images=(A, B), lead_image=A)
+    assert entry(with_lead, face(), merged=False).extensions == (
+        media("content", media("credit", text="Ann"), url=A.origin),
+        media("thumbnail", url=B.origin),
+        element(ITUNES_NAMESPACE, "image", href=A.origin),
+    )
+    without = article(extensions=written, images=(A, B))
+    assert len(entry(without, face(), merged=False).extensions) == 6
+
+
+def test_pictures_of_a_whole_feed_follow_the_policy() -> None:
+    """There a picture stands by its own address; all other addresses stay."""
+    show = element(ITUNES_NAMESPACE, "image", href="https://p.example/show.jpg")
+    page = element(PODCAST_NAMESPACE, "funding", text="F", url="https://p.example/")
+    assert feed_extensions((show, page), lambda image: f"https://proxy.example/?{image.origin}") == (
+        element(ITUNES_NAMESPACE, "image", href="https://proxy.example/?https://p.example/show.jpg"),
+        page,
+    )
+    assert feed_extensions((show, page), nothing) == (page,)
+
+
 def made(number: int, content: str = "") -> Entry:
     return Entry(id=f"urn:{number}", title="t", link=None, published=NOON, updated=NOON, content=content)
 
@@ -164,11 +318,17 @@ ADDRESSES = TEXTS.map(lambda text: f"https://a.example/{html.escape(text).replac
     address=ADDRESSES,
     people=st.lists(WORDS, max_size=3),
     terms=st.lists(WORDS, max_size=3, unique=True),
+    files=st.integers(0, 8),
+    depth=st.integers(0, 8),
 )
 def test_size_is_never_less_than_what_is_written(
-    content: str, words: str, address: str, people: list[str], terms: list[str]
+    content: str, words: str, address: str, people: list[str], terms: list[str], files: int, depth: int
 ) -> None:
     """In every format an entry takes at most the bytes that are reckoned for it, whatever letters it holds."""
+    inner = element(PODCAST_NAMESPACE, "alternateEnclosure", text=words, title=words, url=address)
+    for _ in range(depth):
+        inner = media("group", inner)
+    duration = element(ITUNES_NAMESPACE, "duration", text="100:59:59")
     one = Entry(
         id="urn:uuid:0759f8e4-efcd-5607-8530-668b10d58ed6",
         title=words,
@@ -180,10 +340,12 @@ def test_size_is_never_less_than_what_is_written(
         excerpt=words,
         content=content * 20,
         image=EntryImage(href=address, width=100, height=100),
-        enclosures=(Enclosure(href=address, type="audio/mpeg", length=1),),
+        enclosures=(Enclosure(href=address, length=10**12), *[Enclosure(href=address, type="audio/mpeg")] * files),
         rights=words,
         language="zh-Hans",
-        source=EntrySource(id="urn:source", title=words, updated=NOON, link=address),
+        source=EntrySource(id="urn:source", title=words, updated=NOON, link=address, self_link=address),
+        via=address,
+        extensions=(duration, inner, inner),
     )
     empty = Feed(
         id="urn:feed",

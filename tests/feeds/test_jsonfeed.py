@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from feedbridge.errors import PublishError
 from feedbridge.feeds.jsonfeed import json_feed
 from feedbridge.feeds.lint import lint
+from feedbridge.feeds.namespaces import ITUNES_NAMESPACE
 from feedbridge.feeds.rendering import JSON_FEED, LeftOut
-from feedbridge.model import Category, Entry, Feed, Person
+from feedbridge.model import Category, Element, Enclosure, Entry, Feed, Person
 
 
 def bare(feed: Feed, **changes: Any) -> Entry:
@@ -31,6 +32,78 @@ def test_golden(full_feed: Feed, assert_golden: Callable[[str, bytes], None]) ->
     assert "两国签署".encode() in rendering.body
     assert rendering.body.endswith(b"}\n")
     assert_golden("full.json", rendering.body)
+
+
+def test_golden_of_foreign_entries(foreign_feed: Feed, assert_golden: Callable[[str, bytes], None]) -> None:
+    """Entries that were in other feeds come out as the golden file, which passes the lint."""
+    rendering = json_feed(foreign_feed)
+    assert rendering.left_out == ()
+    assert lint(rendering.body, JSON_FEED) == ()
+    assert_golden("foreign.json", rendering.body)
+
+
+def test_attachments_tell_what_is_known_of_the_files(foreign_feed: Feed) -> None:
+    """What plays has the item's length, or its own; a type must stand, and any bytes is one."""
+    assert json.loads(json_feed(foreign_feed).body)["items"][0]["attachments"] == [
+        {
+            "url": "https://radio.example/12.epub",
+            "mime_type": "application/epub+zip",
+            "size_in_bytes": 4567,
+        },
+        {
+            "url": "https://radio.example/12.mp3",
+            "mime_type": "audio/mpeg",
+            "size_in_bytes": 50_000_000,
+            "duration_in_seconds": 3723,
+        },
+        {
+            "url": "https://radio.example/12.ogg",
+            "mime_type": "audio/ogg",
+            "title": "无损",
+            "duration_in_seconds": 3724,
+        },
+        {"url": "https://radio.example/12.notes", "mime_type": "application/octet-stream"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("45", 45),
+        (" 5:07 ", 307),
+        ("90:00", 5400),
+        ("01:02:03", 3723),
+        ("61.9", 61),
+        ("0", None),
+        ("", None),
+        ("1:2:3:4", None),
+        ("-5", None),
+        ("五分", None),
+        ("٣", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_duration(full_feed: Feed, text: str, seconds: int | None) -> None:
+    """iTunes' durations are seconds, minutes and seconds, or hours too; what is none of these is not told."""
+    duration = Element(namespace=ITUNES_NAMESPACE, name="duration", text=text)
+    entry = bare(full_feed, enclosures=(Enclosure(href="https://a.example/1.mp3"),), extensions=(duration,))
+    (attachment,) = json.loads(json_feed(only(full_feed, entry)).body)["items"][0]["attachments"]
+    assert attachment.get("duration_in_seconds") == seconds
+
+
+def test_item_says_where_it_was(foreign_feed: Feed) -> None:
+    """`source` is the feed that an item was first in, `via` the one that it was taken from."""
+    items = json.loads(json_feed(foreign_feed).body)["items"]
+    assert items[1]["_feedbridge"] == {
+        "source": {
+            "id": "urn:uuid:4d0f9f4e-70c5-5f5b-9d38-0d9d6b1f6a01",
+            "title": "某通讯社",
+            "url": "https://agency.example/",
+            "feed_url": "https://agency.example/feed",
+            "date_modified": "2024-04-30T00:00:00Z",
+        },
+        "via": "https://radio.example/feed.xml",
+    }
 
 
 def test_same_feed_gives_same_bytes(full_feed: Feed) -> None:
@@ -119,6 +192,11 @@ def test_a_feed_without_entries_is_valid(full_feed: Feed) -> None:
             "holds the character U+FFFE, which XML cannot hold",
         ),
         ({"title": ""}, "has no title"),
+        ({"rights": "\x08"}, "holds the character U+0008, which XML cannot hold"),
+        (
+            {"extensions": (Element(namespace=ITUNES_NAMESPACE, name="subtitle", text="\x08"),)},
+            "holds the character U+0008, which XML cannot hold",
+        ),
     ],
 )
 def test_bad_entry_is_left_out_and_named(full_feed: Feed, changes: dict[str, Any], reason: str) -> None:

@@ -14,7 +14,7 @@ from feedbridge.feeds.html import IndexFeed, Subscription, index
 from feedbridge.feeds.jsonfeed import json_feed
 from feedbridge.feeds.lint import lint
 from feedbridge.feeds.opml import OpmlFeed, opml
-from feedbridge.feeds.rendering import ATOM, HTML, JSON_FEED, OPML, RSS
+from feedbridge.feeds.rendering import ATOM, HTML, JSON_FEED, OPML, RSS, Rendering
 from feedbridge.feeds.syndication import atom, rss
 from feedbridge.model import Feed
 
@@ -112,7 +112,7 @@ def broken(body: bytes, old: str, new: str) -> bytes:
         ("<updated>2023-07-12T09:40:00Z</updated>", "<updated>then</updated>", FIRST,
          "in source: updated is not a valid date with a zone"),
         ('<media:thumbnail url="https://images.example/1.jpg"', '<media:thumbnail url="1.jpg"', FIRST,
-         "the picture's url is not an absolute address: '1.jpg'"),
+         "media:thumbnail's url is not an absolute address: '1.jpg'"),
     ],
 )  # fmt: skip
 def test_atom(full_feed: Feed, old: str, new: str, entry: str | None, message: str | None) -> None:
@@ -184,7 +184,7 @@ def test_atom_entry_without_any_author(full_feed: Feed) -> None:
         ('<source url="https://news.example/">', "<source>", FIRST,
          "the source's url is not an absolute address: None"),
         ('<media:content url="https://images.example/1.jpg"', '<media:content url="1.jpg"', FIRST,
-         "the picture's url is not an absolute address: '1.jpg'"),
+         "media:content's url is not an absolute address: '1.jpg'"),
         ("<description>部长们说：1 &amp;lt; 2。</description>", "<description>&lt;form&gt;</description>", FIRST,
          "the HTML holds a live element: <form>"),
         (CONTENT, "&lt;p onclick='x()'&gt;", SECOND, "the HTML holds a live attribute: onclick"),
@@ -202,6 +202,77 @@ def test_rss_content_before_description(full_feed: Feed) -> None:
     described = "<description>部长们说：1 &amp;lt; 2。</description>"
     moved = body.replace(described, "").replace("<guid ", f"{described}<guid ", 1)
     assert found(moved.encode(), RSS) == [(FIRST, "content:encoded stands before description")]
+
+
+FOREIGN = "tag:radio.example,2024:12"
+VIA = 'rel="via" href="https://radio.example/feed.xml"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "entry", "message"),
+    [
+        (VIA, 'rel="via" href="feed.xml"', FOREIGN, "the link via is not an absolute address: 'feed.xml'"),
+        (VIA, 'rel="via"', FOREIGN, "the link via is not an absolute address: None"),
+        ("<itunes:duration>", "<itunes:duration/><itunes:duration>", FOREIGN,
+         "there may be only one duration, here are 2"),
+        ('<itunes:image href="https://radio.example/12.jpg"/>', "<itunes:image/>", FOREIGN,
+         "itunes:image has no href"),
+        ('<itunes:image href="https://radio.example/12.jpg"/>', '<itunes:image href="12.jpg"/>', FOREIGN,
+         "itunes:image's href is not an absolute address: '12.jpg'"),
+        ('<itunes:image href="https://radio.example/12.jpg"/>', '<itunes:image href="image:0"/>', FOREIGN,
+         "itunes:image's href leads nowhere: 'image:0'"),
+        ('<podcast:source uri="https://radio.example/12.opus"/>', '<podcast:source uri="javascript:x"/>', FOREIGN,
+         "podcast:source's uri leads nowhere: 'javascript:x'"),
+        ('url="https://radio.example/12.ogg" ', "", FOREIGN, "media:content has neither url nor player"),
+        (">无损<", ">&lt;script&gt;<", FOREIGN, "in media:title: the HTML holds a live element: <script>"),
+        ('<itunes:image href="https://radio.example/show.jpg"/>', "<itunes:image/>", None, "itunes:image has no href"),
+        ("<itunes:author>", "<itunes:author/><itunes:author>", None, "there may be only one author, here are 2"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("write", "media_type"), [(atom, ATOM), (rss, RSS)])
+def test_foreign_entries(
+    foreign_feed: Feed,
+    write: Callable[[Feed], Rendering],
+    media_type: str,
+    old: str,
+    new: str,
+    entry: str | None,
+    message: str,
+) -> None:
+    """What an entry says of where it was, and in other vocabularies, is checked in both formats."""
+    assert found(broken(write(foreign_feed).body, old, new), media_type) == [(entry, message)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<dc:language>zh-Hant<", "<dc:language>zh_TW<", "dc:language is not a language tag: 'zh_TW'"),
+        ("<dc:rights>", "<dc:rights/><dc:rights>", "there may be only one rights, here are 2"),
+        ('length="50000000"', 'length="50 MB"', "the enclosure's length is not a number of bytes: '50 MB'"),
+    ],
+)
+def test_foreign_items_of_rss(foreign_feed: Feed, old: str, new: str, message: str) -> None:
+    """What RSS borrows for an item is checked as what it has itself."""
+    assert found(broken(rss(foreign_feed).body, old, new), RSS) == [(FOREIGN, message)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ours: ours.update(via="feed"), "via is not an absolute address: 'feed'"),
+        (lambda ours: ours.update(source=1), "_feedbridge or its source is no object"),
+        (lambda ours: ours["source"].pop("id"), "the source's id is not an absolute address: ''"),
+        (lambda ours: ours["source"].pop("title"), "the source has no title"),
+        (lambda ours: ours["source"].update(feed_url="f"), "the source's feed_url is not an absolute address: 'f'"),
+        (lambda ours: ours["source"].pop("date_modified"),
+         "the source's date_modified is not a valid date with a zone"),
+    ],
+)  # fmt: skip
+def test_provenance_in_json(foreign_feed: Feed, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    """Our extension of JSON Feed holds what Atom's `source` and `via` must hold."""
+    document = json.loads(json_feed(foreign_feed).body)
+    change(document["items"][0]["_feedbridge"])
+    assert found(json.dumps(document).encode(), JSON_FEED) == [(FOREIGN, message)]
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -247,6 +318,10 @@ Change = Callable[[dict[str, Any]], object]
          "an attachment's mime_type is not a media type: ''"),
         (lambda feed: feed["items"][0]["attachments"][0].update(size_in_bytes="1"), FIRST,
          "an attachment's size_in_bytes is not a number of bytes"),
+        (lambda feed: feed["items"][0]["attachments"][0].update(duration_in_seconds="1:02"), FIRST,
+         "an attachment's duration_in_seconds is not a number of seconds"),
+        (lambda feed: feed["items"][0]["attachments"][0].update(title=1), FIRST, "an attachment's title is no text"),
+        (lambda feed: feed["items"][0].update(_feedbridge=1), FIRST, "_feedbridge or its source is no object"),
         (lambda feed: feed["items"][1].update(content_html="<script>"), SECOND,
          "the HTML holds a live element: <script>"),
         (lambda feed: feed["items"][1].update(content_html="\x08"), SECOND,
@@ -476,6 +551,7 @@ keys = [
     "date_published",
     "language",
     "hubs",
+    "_feedbridge",
 ]
 
 

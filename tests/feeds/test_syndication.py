@@ -18,13 +18,15 @@ from feedbridge.errors import PublishError
 from feedbridge.feeds.lint import lint
 from feedbridge.feeds.rendering import ATOM, RSS, LeftOut, Rendering
 from feedbridge.feeds.syndication import atom, rss
-from feedbridge.model import Category, Enclosure, Entry, Feed, Person
+from feedbridge.model import Category, Element, Enclosure, Entry, EntryImage, EntrySource, Feed, Person
 
 A = "{http://www.w3.org/2005/Atom}"
 NAMES = {
     "a": "http://www.w3.org/2005/Atom",
     "content": "http://purl.org/rss/1.0/modules/content/",
     "dc": "http://purl.org/dc/elements/1.1/",
+    "itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
+    "podcast": "https://podcastindex.org/namespace/1.0",
     "fh": "http://purl.org/syndication/history/1.0",
     "media": "http://search.yahoo.com/mrss/",
     "xml": "http://www.w3.org/XML/1998/namespace",
@@ -82,6 +84,17 @@ def test_golden(write: Writer, media_type: str, full_feed: Feed, assert_golden: 
     rendering = write(full_feed)
     assert rendering.left_out == ()
     assert_golden({ATOM: "full.atom", RSS: "full.rss"}[media_type], rendering.body)
+
+
+@pytest.mark.parametrize(("write", "media_type"), WRITERS)
+def test_golden_of_foreign_entries(
+    write: Writer, media_type: str, foreign_feed: Feed, assert_golden: Callable[[str, bytes], None]
+) -> None:
+    """Entries that were in other feeds come out as the golden file, which passes the lint."""
+    rendering = write(foreign_feed)
+    assert rendering.left_out == ()
+    assert lint(rendering.body, media_type) == ()
+    assert_golden({ATOM: "foreign.atom", RSS: "foreign.rss"}[media_type], rendering.body)
 
 
 @pytest.mark.parametrize(("write", "media_type"), WRITERS)
@@ -199,7 +212,10 @@ def test_rss_item_elements(full_feed: Feed) -> None:
     assert [dict(found.attrib) for found in item.findall("enclosure")] == [
         {"url": "https://media.example/1.mp3", "length": "123456", "type": "audio/mpeg"}
     ]
+    assert texts(item, "dc:rights/text()") == ["© 2023 示例新闻社"]
+    assert texts(item, "dc:language/text()") == ["zh-Hant"]
     assert texts(item, "media:content/@medium") == ["image"]
+    assert texts(item, "media:content[not(@medium)]/@*") == ["https://media.example/1.mp4", "video/mp4"]
     assert texts(item, "media:thumbnail/@url") == ["https://images.example/1.jpg"]
 
 
@@ -236,6 +252,121 @@ def test_language_of_an_entry_is_written_only_where_it_differs() -> None:
     """An entry in the feed's language needs no mark."""
     feed = a_feed(an_entry(1, language="zh"), an_entry(2, language="en"), language="zh")
     assert texts(tree(atom(feed)), "a:entry/@xml:lang") == ["en"]
+    assert texts(tree(rss(feed)), "//item/dc:language/text()") == ["en"]
+
+
+def test_atom_says_nothing_of_an_unknown_type() -> None:
+    """Type and length are a hint there (RFC 4287 section 4.2.7), and no hint is better than a wrong one."""
+    feed = a_feed(an_entry(enclosures=(Enclosure(href="https://media.example/a"),)))
+    (link,) = tree(atom(feed)).findall(f"{A}entry/{A}link[@rel='enclosure']")
+    assert dict(link.attrib) == {"rel": "enclosure", "href": "https://media.example/a"}
+    assert lint(atom(feed).body, ATOM) == ()
+
+
+def test_rss_encloses_what_can_be_played() -> None:
+    """Podcast players look into the one enclosure; the other files are Media RSS, each once."""
+    book = Enclosure(href="https://media.example/a.pdf", length=5)
+    sound, film = Enclosure(href="https://media.example/a.mp3"), Enclosure(href="https://media.example/a.mp4")
+    (item,) = tree(rss(a_feed(an_entry(enclosures=(book, sound, film)))))[0].findall("item")
+    assert texts(item, "enclosure/@url") == [sound.href]
+    assert [dict(content.attrib) for content in item.findall("media:content", NAMES)] == [
+        {"url": book.href, "type": "application/pdf", "fileSize": "5"},
+        {"url": film.href, "type": "video/mp4"},
+    ]
+    (item,) = tree(rss(a_feed(an_entry(enclosures=(book,)))))[0].findall("item")
+    assert texts(item, "enclosure/@url") == [book.href]
+
+
+def test_entry_says_where_it_was(foreign_feed: Feed) -> None:
+    """`source` is the feed that an entry was first in, `via` the one that it was taken from."""
+    root = tree(atom(foreign_feed))
+    via = "https://radio.example/feed.xml"
+    assert texts(root, "a:entry/a:link[@rel='via']/@href") == [via, via]
+    assert texts(root, "a:entry/a:source/a:id/text()") == [
+        "https://radio.example/show",
+        "urn:uuid:4d0f9f4e-70c5-5f5b-9d38-0d9d6b1f6a01",
+    ]
+    assert texts(root, "a:entry/a:source/a:link[@rel='self']/@href") == [via, "https://agency.example/feed"]
+    assert texts(root, "a:entry/a:source/a:link[@rel='alternate']/@href") == [
+        "https://radio.example/",
+        "https://agency.example/",
+    ]
+    channel = tree(rss(foreign_feed))[0]
+    assert texts(channel, "item/a:link[@rel='via']/@href") == [via, via]
+    assert texts(channel, "item/source/@url") == [via, "https://agency.example/feed"]
+    assert texts(channel, "item/source/text()") == ["示例电台", "某通讯社"]
+
+
+def test_source_of_which_only_the_page_is_known() -> None:
+    """RSS's source needs an address: the feed's own, else the page's; without any there is none."""
+    known = EntrySource(id="urn:s", title="S", updated=MOMENT, link="https://s.example/")
+    assert texts(tree(rss(a_feed(an_entry(source=known)))), "//source/@url") == ["https://s.example/"]
+    unknown = replace(known, link=None)
+    assert texts(tree(rss(a_feed(an_entry(source=unknown)))), "//source") == []
+    assert texts(tree(atom(a_feed(an_entry(source=unknown)))), "//a:source/a:id/text()") == ["urn:s"]
+
+
+@pytest.mark.parametrize("write", [atom, rss])
+def test_podcast_apps_find_what_they_need(write: Writer, foreign_feed: Feed) -> None:
+    """Elements of other vocabularies stand in entry and feed as their source had them, in their order."""
+    root = tree(write(foreign_feed))
+    (entry, _) = root.findall(f"{A}entry") or root[0].findall("item")
+    feed = entry.getparent()
+    assert feed is not None
+    assert texts(feed, "itunes:image/@href") == ["https://radio.example/show.jpg"]
+    assert texts(feed, "itunes:category/@text") == ["Society & Culture"]
+    assert texts(feed, "itunes:category/itunes:category/@text") == ["Places & Travel"]
+    assert texts(feed, "itunes:new-feed-url") == []
+    assert texts(feed, "podcast:funding/@url") == ["https://radio.example/support"]
+    for path, found in {
+        "itunes:duration/text()": ["1:02:03"],
+        "itunes:episode/text()": ["12"],
+        "itunes:explicit/text()": ["false"],
+        "itunes:image/@href": ["https://radio.example/12.jpg"],
+        "podcast:transcript/@type": ["text/vtt", "application/x-subrip"],
+        "podcast:chapters/@url": ["https://radio.example/12.json"],
+        "podcast:person/text()": ["李雷", "韩梅梅"],
+        "podcast:person/@img": ["https://radio.example/guest.jpg"],
+        "podcast:alternateEnclosure/podcast:source/@uri": ["https://radio.example/12.opus"],
+        "media:thumbnail/@url": ["https://radio.example/12.jpg"],
+        "media:content[@medium='image']/@url": ["https://radio.example/12.jpg"],
+        "media:group/media:content/@url": ["https://radio.example/12.ogg"],
+        "media:group/media:content/media:title/text()": ["无损"],
+    }.items():
+        assert texts(entry, path) == found
+
+
+@pytest.mark.parametrize("write", [atom, rss])
+def test_vocabularies_are_declared_once_and_only_where_they_are_used(write: Writer, foreign_feed: Feed) -> None:
+    """Some readers know a vocabulary by its prefix alone; feeds without it have no word of it."""
+    body = write(foreign_feed).body
+    for prefix in ("itunes", "podcast", "media"):
+        assert body.count(f"xmlns:{prefix}=".encode()) == 1
+    assert b"xmlns:ns" not in body
+    plain = write(replace(foreign_feed, extensions=(), entries=foreign_feed.entries[1:])).body
+    assert b"itunes" not in plain
+    assert b"podcast" not in plain
+    one = Element(namespace=NAMES["podcast"], name="season", text="1")
+    nested = Element(namespace=NAMES["media"], name="group", children=(one,))
+    body = write(a_feed(an_entry(extensions=(nested,)))).body
+    assert b'xmlns:podcast="' in body
+    assert b"itunes" not in body
+
+
+@pytest.mark.parametrize("write", [atom, rss])
+def test_picture_that_its_source_describes_is_written_once(write: Writer) -> None:
+    """Where Media RSS says more of the lead picture than we do, its words stand and ours do not."""
+    credited = Element(
+        namespace=NAMES["media"],
+        name="content",
+        attributes=(("url", "https://p.example/a|b.jpg"),),
+        children=(Element(namespace=NAMES["media"], name="credit", text="Ann"),),
+    )
+    image = EntryImage(href="https://p.example/a|b.jpg")
+    root = tree(write(a_feed(an_entry(image=image, extensions=(credited,)))))
+    assert texts(root, "//media:content/@url") == ["https://p.example/a%7Cb.jpg"]
+    assert texts(root, "//media:content/media:credit/text()") == ["Ann"]
+    assert texts(root, "//media:thumbnail/@url") == ["https://p.example/a%7Cb.jpg"]
 
 
 def test_unknown_type_and_length_of_an_enclosure() -> None:
@@ -270,6 +401,9 @@ def test_entries_keep_their_order() -> None:
         {"authors": (Person(name="\ufffe"),)},
         {"categories": (Category(term="a\x1f"),)},
         {"link": "https://news.example/\x0b", "content": "\x0b"},
+        {"rights": "\x0b"},
+        {"extensions": (Element(namespace=NAMES["itunes"], name="subtitle", text="a\x08"),)},
+        {"extensions": (Element(namespace=NAMES["itunes"], name="x", attributes=(("a", "\ufffe"),)),)},
         {"published": datetime(2024, 1, 1)},  # noqa: DTZ001  (the lack of a zone is the case)
     ],
 )
@@ -364,3 +498,15 @@ def test_feedparser_reads_the_whole_feed(full_feed: Feed) -> None:
         assert parsed.entries[0].updated_parsed[:6] == (2023, 7, 12, 9, 39, 3)
         assert parsed.entries[0].media_thumbnail[0]["url"] == "https://images.example/1.jpg"
         assert parsed.entries[0].enclosures[0]["href"] == "https://media.example/1.mp3"
+
+
+def test_feedparser_reads_foreign_entries(foreign_feed: Feed) -> None:
+    """A reader of podcasts finds the recording, its length, and where it comes from."""
+    for body in (atom(foreign_feed).body, rss(foreign_feed).body):
+        parsed = read(body)
+        episode, reprint = parsed.entries
+        assert parsed.feed.image.href == "https://radio.example/show.jpg"
+        assert [episode.itunes_duration, episode.itunes_episode] == ["1:02:03", "12"]
+        assert "https://radio.example/12.mp3" in [file.href for file in episode.enclosures]
+        assert [link.href for link in episode.links if link.rel == "via"] == ["https://radio.example/feed.xml"]
+        assert [episode.source.title, reprint.source.title] == ["示例电台", "某通讯社"]

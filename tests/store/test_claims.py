@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, text
 
-from feedbridge.store import claims
+from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 
@@ -129,3 +129,35 @@ def test_threads_never_claim_the_same(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         taken = [name for some in pool.map(take, range(40)) for name in some]
     assert sorted(taken) == sorted(many)
+
+
+# What sites wish
+
+
+def test_what_is_due_is_told_without_a_claim(connection: Connection) -> None:
+    """The longest due first; what somebody is at work on is not told."""
+    assert claims.due(connection, NAMES, now=NOON) == ["b", "a"]
+    claims.claim(connection, NAMES, now=NOON, limit=1)
+    assert claims.due(connection, NAMES, now=NOON) == ["a"]
+    assert claims.due(connection, ["c"], now=NOON) == []
+
+
+def test_what_is_gone_is_not_on_the_schedule(connection: Connection) -> None:
+    """It is not due, not claimed, not counted and not planned, until it is to be asked again."""
+    row = polls.source_state(connection, "b").row
+    visits.note_gone(connection, row, at=NOON)
+    assert claims.due(connection, NAMES, now=NOON) == ["a"]
+    assert names(claims.schedule(connection, NAMES)) == ["a", "c"]
+    assert claims.waiting(connection, NAMES, now=NOON) == 1
+    assert names(claims.claim(connection, NAMES, now=NOON, limit=5)) == ["a"]
+    visits.note_gone(connection, row, at=None)
+    assert claims.due(connection, NAMES, now=NOON) == ["b"]
+
+
+def test_a_wish_stands_on_the_schedule_and_is_shifted_with_it(connection: Connection) -> None:
+    """A clock that is set makes it neither longer nor shorter."""
+    visits.note_wish(connection, polls.source_state(connection, "a").row, not_before=NOON + 5 * MINUTE)
+    claims.shift(connection, timedelta(days=9))
+    (planned,) = claims.schedule(connection, ["a"])
+    moved = NOON + timedelta(days=9)
+    assert planned == Planned(name="a", due=moved, failures=0, not_before=moved + 5 * MINUTE)

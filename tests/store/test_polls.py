@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from feedbridge.model import Article
-from feedbridge.store import articles, polls
+from feedbridge.store import articles, polls, visits
 from feedbridge.store.articles import Kept, KnownFile
 from feedbridge.store.database import Store
 from feedbridge.store.polls import POLLS_KEPT, Poll, SourceState, SourceSummary
@@ -99,6 +99,35 @@ def test_old_notes_are_dropped_source_by_source(store: Store) -> None:
         assert [tuple(row) for row in rows] == [(1, POLLS_KEPT), (2, 1)]
         oldest = connection.exec_driver_sql("SELECT min(started_at) FROM polls WHERE source_id = 1").scalar()
         assert oldest == (NOON + 5 * HOUR).timestamp() * 1000
+
+
+def test_what_a_site_wishes_is_part_of_the_state(store: Store) -> None:
+    """A wish and an end are kept by a success as by a failure, until they are taken back."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "blog")
+        visits.note_wish(connection, 1, not_before=NOON + HOUR)
+        visits.note_gone(connection, 1, at=NOON)
+        polls.record_success(connection, 1, poll(NOON), shape="a")
+        polls.record(connection, 1, poll(NOON, error="410"))
+        state = polls.source_state(connection, "blog")
+        assert (state.not_before, state.gone_at) == (NOON + HOUR, NOON)
+        found = polls.summary(connection, "blog", now=NOON, normaliser=1)
+        assert (found.not_before, found.gone_at) == (NOON + HOUR, NOON)
+        visits.note_wish(connection, 1, not_before=None)
+        visits.note_gone(connection, 1, at=None)
+        state = polls.source_state(connection, "blog")
+        assert (state.not_before, state.gone_at) == (None, None)
+
+
+def test_a_shape_is_noted_once_all_was_read_by_it(store: Store) -> None:
+    """It ends the doubt that `begin` left, without a success."""
+    with store.transaction() as connection:
+        polls.source_state(connection, "blog")
+        polls.record_success(connection, 1, poll(NOON), shape="a")
+        polls.begin(connection, 1, shape="b")
+        polls.note_shape(connection, 1, shape="b")
+        state = polls.source_state(connection, "blog")
+    assert (state.shape, state.succeeded_at) == ("b", NOON)
 
 
 def test_unknown_source_has_an_empty_summary(store: Store) -> None:
