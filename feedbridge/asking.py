@@ -122,7 +122,13 @@ class Web:
         while True:
             with body_of(answer) as chunks, _told_of(answer.url):
                 content_type = answer.headers.get("content-type")
-                job = Job(kind=source.kind, url=answer.url, content_type=content_type, chunks=chunks)
+                job = Job(
+                    kind=source.kind,
+                    url=answer.url,
+                    content_type=content_type,
+                    chunks=chunks,
+                    size=answer.body.size if answer.body else 0,
+                )
                 async with self._readers.read(job) as reading:
                     if reading.index.request is None:
                         yield Found(answer=answer, reading=reading, named=named)

@@ -59,7 +59,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 """What could not be published is tried again after two seconds, then twice as late each time, up to this."""
 
 LONGEST_REST_SECONDS = 1.0
-"""After writing, there is a rest of twice the time that it took, up to this: what comes meanwhile goes together."""
+"""After writing, there is a rest of twice the time that it took, up to this; what came meanwhile is written then."""
 
 BROKEN_OFF_PAUSE = timedelta(seconds=10)
 """A folder whose refresh broke off, for the store could not be written, is tried again after this; a source on the web

@@ -35,6 +35,9 @@ COMMAND = (sys.executable, "-P", "-m", "feedbridge.reading")
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 _LONG_PAGE = 4 * 2**20
+_HEAVY_PAGE = 2**20
+"""Bytes; pages from this size on leave one reader to the others, which they could keep waiting."""
+
 _ASKED_AT_ONCE = 200
 _STARTING_SECONDS = 20.0
 _GRACE_SECONDS = 1.0
@@ -50,12 +53,14 @@ class Job:
         url: The address that it came from.
         content_type: The header's value as the server wrote it.
         chunks: Its body, in pieces; whatever error they raise passes through.
+        size: Of the body, in bytes.
     """
 
     kind: str
     url: str
     content_type: str | None
     chunks: Iterable[bytes]
+    size: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +103,7 @@ class Readers:
         command: Sequence[str] | None = None,
     ) -> None:
         self._places = asyncio.Semaphore(count)
+        self._heavy_places = asyncio.Semaphore(max(count - 1, 1))
         self._deadline = deadline
         self._jobs_each = jobs_each
         self._idle_for = idle
@@ -126,7 +132,7 @@ class Readers:
         Raises:
             ParseError: The page cannot be read, or it was too much for its reader.
         """
-        async with self._places:
+        async with self._heavy_places if job.size >= _HEAVY_PAGE else contextlib.nullcontext(), self._places:
             reader = await self._reader()
             try:
                 reading = Reading(reader, await reader.open(job))

@@ -15,6 +15,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -567,3 +568,23 @@ if __name__ == "__main__":
         case _:
             reading.KINDS["obedient"] = Obedient
             reading.main()
+
+
+def test_long_pages_leave_a_reader_to_the_others(run: Run) -> None:
+    """However many long pages wait to be read, a short one has its turn at once."""
+
+    async def work() -> None:
+        async with faulty() as readers:
+            long_pages = [asyncio.create_task(read_long(readers)) for _ in range(3)]
+            await asyncio.sleep(0.2)
+            await titles(readers, "sleep 0")
+            assert not any(page.done() for page in long_pages)
+            for page in long_pages:
+                page.cancel()
+            await asyncio.gather(*long_pages, return_exceptions=True)
+
+    async def read_long(readers: Readers) -> list[str | None]:
+        async with readers.read(replace(job("sleep 30"), size=2**20)) as page:
+            return [outline.item.title for outline in page.index.outlines]
+
+    run(work)
