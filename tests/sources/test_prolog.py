@@ -14,7 +14,7 @@ from feedbridge.errors import ParseError
 from feedbridge.sources.charset import drop_illegal
 from feedbridge.sources.prolog import MAX_ATTRIBUTES, MAX_DEPTH, MAX_TAG_LENGTH, look
 
-SECONDS_FOR_THE_WORST = 6.0
+SECONDS_FOR_THE_WORST = 30.0
 """One or two are meant, on a machine with other work; what this must catch takes minutes."""
 
 DECLARES = "declares entities"
@@ -320,18 +320,18 @@ class TestTime:
     def test_grows_with_the_length_alone(self, piece: str, before: str) -> None:
         """Five megabytes of anything are looked at in a moment."""
         text = before + piece * (5_000_000 // len(piece))
-        started = time.monotonic()
+        started = time.process_time()
         passes(text)
-        assert time.monotonic() - started < SECONDS_FOR_THE_WORST / 2
+        assert time.process_time() - started < SECONDS_FOR_THE_WORST / 2
 
     def test_a_large_feed(self) -> None:
         """Fifty megabytes of an ordinary feed take a second or two."""
         link = "<link>https://example.org/?a=b</link>"
         item = f"<item><title>题目 &amp; text</title>{link}<description>{'&lt;p&gt;x ' * 80}</description></item>"
         text = f"<rss><channel>{item * 55_000}</channel></rss>"
-        started = time.monotonic()
+        started = time.process_time()
         look(text)
-        assert time.monotonic() - started < SECONDS_FOR_THE_WORST
+        assert time.process_time() - started < SECONDS_FOR_THE_WORST
 
 
 @given(st.text())
@@ -346,6 +346,6 @@ def test_what_passes_can_be_parsed() -> None:
     text = f"<rss a='{'x' * (MAX_TAG_LENGTH - 10)}'>" + f"<a {attributes}>" * (MAX_DEPTH - 1)
     text += "</a>" * (MAX_DEPTH - 1) + "</rss>"
     look(text)
-    started = time.monotonic()
+    started = time.process_time()
     xml.sax.parse(io.BytesIO(text.encode()), xml.sax.ContentHandler())
-    assert time.monotonic() - started < SECONDS_FOR_THE_WORST
+    assert time.process_time() - started < SECONDS_FOR_THE_WORST

@@ -173,8 +173,8 @@ def test_any_text(text: str) -> None:
 )
 def test_time_grows_with_length(piece: str) -> None:
     """No repetition keeps it busy."""
-    started = time.monotonic()
+    started = time.process_time()
     read_tree(piece * 200_000)
     read_tree("<rss><item>" + piece * 200_000)
     read_tree("<rss><item " + piece * 200_000 + "></item></rss>")
-    assert time.monotonic() - started < 10.0
+    assert time.process_time() - started < 30.0
