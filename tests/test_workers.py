@@ -114,7 +114,11 @@ async def contents(page: Reading, *wanted: int) -> list[tuple[int, str]]:
 
 def children() -> list[int]:
     """The processes that we started and that are not yet buried."""
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended has no children
+            found += [int(pid) for pid in (task / "children").read_text().split()]
+    return found
 
 
 def handles() -> int:
