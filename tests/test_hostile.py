@@ -231,15 +231,15 @@ def test_hostile_sites_harm_themselves_alone(site: "Site", web: "Web", start: "S
     for name, (_, error) in bad.items():
         assert re.search(error, status[name]["last_error"] or "none"), name
         assert (status[name]["articles"], status[name]["failures"]) == (0, 1)
-        assert took[name] < (30 if name == "elements" else 10), name
+        assert took[name] < 60, name  # three seconds for the answer, then one long page after the other is read
     for name, (_, count, said) in odd.items():
         assert (status[name]["last_error"], status[name]["articles"]) == (None, count), name
         assert (said or "") in left_out.get(name, ""), name
-        assert took.get(name, 0) < 30, name
+        assert took.get(name, 0) < 60, name
     late, later = (max(lateness(web.times(f"/{name}"), 2) for name in names) for names in (steady, lively))
     print(f"\n{watch.told()}; latest {late:.2f} s, {later:.2f} s to be read; ended within {ended[1]:.2f} s")
     assert late < 4
-    assert later < 30  # which have to wait for the readers that the worst ones keep busy
+    assert later < 15  # there is a reader that the long pages leave to them
     assert {name: status[name]["articles"] for name in steady} == dict.fromkeys(steady, 1)
     assert all(status[name]["articles"] >= len(web.times(f"/{name}")) - 2 for name in lively)
     assert watch.largest[daemon.process.pid] < DAEMON_BYTES
