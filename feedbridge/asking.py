@@ -54,6 +54,11 @@ class Web:
     ) -> None:
         await self._opened.aclose()
 
+    @property
+    def client(self) -> Client:
+        """Fetches without a turn: for pictures, whose hosts are used to being asked for many."""
+        return self._client
+
     def use(self, site: Site) -> None:
         """Treat hosts as these settings say; another address to write to takes a new start."""
         self._site = site

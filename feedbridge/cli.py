@@ -175,6 +175,36 @@ def preview(
 
 
 @app.command()
+def images(
+    policy: Annotated[
+        list[str] | None, typer.Option(metavar="POLICY", help="Try this policy; given several times, the chain.")
+    ] = None,
+    check: Annotated[int, typer.Option(min=0, help="Ask each host of the tried policy for so many pictures.")] = 0,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Sign served pictures with a new key from now on.")
+    ] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where pictures come from, and what a policy would make of them."""
+    with _errors():
+        from feedbridge import reports, survey
+        from feedbridge.errors import SettingsError
+        from feedbridge.policies import parse_chain
+
+        settings = _load(config)
+        try:
+            chain = parse_chain([_text(one) for one in policy]) if policy else None
+        except ValueError as error:
+            raise SettingsError(f"--policy: {error}") from error
+        if new_key:
+            survey.replace_key(settings, now=_now())
+            _complain("the next build, or the daemon within ten minutes, writes the feeds with the new key")
+        found = survey.survey(settings, policy=chain, check=check)
+        _print(as_json, reports.survey_values(found), lambda: reports.survey_lines(found, shown=_SHOWN))
+
+
+@app.command()
 def remove(
     link: Annotated[str, typer.Argument(metavar="LINK", help="The article's link or id.")],
     config: Config = None,

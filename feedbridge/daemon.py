@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import random
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,21 +21,30 @@ from urllib.parse import urlsplit
 
 import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from starlette.routing import BaseRoute
 
 from feedbridge import publishing, schedule, settings, watching
-from feedbridge.asking import Web
-from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
+from feedbridge.asking import Web, user_agent
+from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
+from feedbridge.fetch.client import Client
 from feedbridge.keeping import Tally
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
+from feedbridge.pictures import media
+from feedbridge.pictures.cache import Cache
+from feedbridge.pictures.keys import Keys
+from feedbridge.pictures.referers import read_referers
 from feedbridge.pipeline import VISITING_THREADS, broken_off
+from feedbridge.policies import SERVE
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
 from feedbridge.refresh import Wish
 from feedbridge.server.app import make_app
+from feedbridge.server.images import ImageProxy, image_routes
 from feedbridge.server.serving import Server
 from feedbridge.server.shelf import Shelf
 from feedbridge.settings import ArchiveSource, FeedSource, Settings
+from feedbridge.settling import Settled, make_settler, picture_fetch, shape_of
 from feedbridge.store import articles, claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
@@ -45,6 +55,7 @@ Result = TypeVar("Result")
 
 POLLS_AT_ONCE = 4
 VISITS_AT_ONCE = 100
+PICTURE_THREADS = 2
 STOP_SECONDS = 4.0
 """What is not at its end so long after SIGTERM is abandoned; the store and the files are whole at any moment."""
 
@@ -58,6 +69,9 @@ PUBLISH_AGAIN = timedelta(minutes=10)
 LONGEST_PAUSE_SECONDS = 60.0
 """What could not be published is tried again after two seconds, then twice as late each time, up to this."""
 
+WAITING_PAUSE_SECONDS = 2.0
+"""Documents that wait for copies of their pictures are looked at again after this."""
+
 LONGEST_REST_SECONDS = 1.0
 """After writing, there is a rest of twice the time that it took, up to this; what came meanwhile is written then."""
 
@@ -66,10 +80,16 @@ BROKEN_OFF_PAUSE = timedelta(seconds=10)
 when it would have been its turn again: its site has no part in it.
 """
 
+COPIES_SECONDS = 60.0
+"""Documents wait for copies of their pictures so long, then they are written without, and again later."""
+
+LOOK_FOR_PICTURES_SECONDS = 30.0
+"""So often it is looked whether pictures, or their hosts, are to be asked again."""
+
 HOUSEKEEPING = timedelta(hours=1)
 _STALLED_SECONDS = 60.0
-_POOLS = ("poll", "visit", "publish", "schedule")
-_SHORTEST_AGE, _INDEX_AGE, _LONGEST_AGE = 30, 300, 3600
+_POOLS = ("poll", "visit", "picture", "publish", "schedule")
+_SHORTEST_AGE, _INDEX_AGE, _LONGEST_AGE, _FOR_EVER = 30, 300, 3600, 31_536_000
 _NAMED_FILES = 20
 _REMEMBERED_FILES = 200
 _NAME_LENGTH = 200
@@ -110,12 +130,43 @@ async def _serve(loaded: Settings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = make_server(loaded, Metrics(), max_age=partial(max_age, loaded), checks={})
-    await server.start()
-    logger().info("serving", url=f"http://{loaded.site.listen}/", output=str(loaded.site.output), pid=os.getpid())
-    await stop.wait()
-    await server.stop(STOP_SECONDS / 2)
+    async with Client(user_agent=user_agent(loaded.site)) as client, picture_routes(loaded, client) as routes:
+        server = make_server(loaded, Metrics(), max_age=partial(max_age, loaded), checks={}, routes=routes)
+        await server.start()
+        logger().info("serving", url=f"http://{loaded.site.listen}/", output=str(loaded.site.output), pid=os.getpid())
+        await stop.wait()
+        await server.stop(STOP_SECONDS / 2)
     return 0
+
+
+@contextlib.asynccontextmanager
+async def picture_routes(loaded: Settings, client: Client) -> AsyncIterator[list[BaseRoute]]:
+    """The routes of the picture proxy, where a policy says `serve`, or said so once: old addresses stay good.
+
+    Raises:
+        SettingsError: The keys or the table of referers cannot be used.
+        StoreError: The folder of the cache cannot be used.
+    """
+    file, folder, rules = publishing.key_file(loaded), publishing.cache_folder(loaded), loaded.pictures
+    if not (loaded.uses(SERVE) or file.exists()):
+        yield []
+        return
+    cache = Cache(folder, max_bytes=rules.cache)
+    try:
+        await asyncio.to_thread(cache.prepare)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror or error}; it is to hold pictures that are served") from error
+    proxy = ImageProxy(
+        Keys(file),
+        cache,
+        picture_fetch(loaded, client),
+        referers=read_referers(rules.referers),
+        shape=shape_of(rules),
+    )
+    try:
+        yield image_routes(proxy)
+    finally:
+        await proxy.aclose()
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
@@ -124,7 +175,12 @@ def _run(work: Coroutine[Any, Any, int]) -> int:
 
 
 def make_server(
-    loaded: Settings, metrics: Metrics, *, max_age: Callable[[str], int], checks: Mapping[str, Callable[[], str | None]]
+    loaded: Settings,
+    metrics: Metrics,
+    *,
+    max_age: Callable[[str], int],
+    checks: Mapping[str, Callable[[], str | None]],
+    routes: Sequence[BaseRoute] = (),
 ) -> Server:
     """The server of the published files, where the settings say."""
     site = loaded.site
@@ -137,6 +193,7 @@ def make_server(
         hub=site.hub,
         max_age=max_age,
         checks=checks,
+        routes=routes,
     )
     return Server(app, host=host.strip("[]"), port=int(port))
 
@@ -146,6 +203,8 @@ def max_age(loaded: Settings, path: str) -> int:
 
     Half the shortest interval of the sources for a subscription document; archive documents are left longer.
     """
+    if path.startswith(f"{media.FOLDER}/"):
+        return _FOR_EVER
     if not publishing.is_subscription(path):
         return _LONGEST_AGE if path.startswith("feeds/") else _INDEX_AGE
     now = _now()
@@ -176,8 +235,10 @@ class _Daemon:
         self._scheduling = ThreadPoolExecutor(1, thread_name_prefix="schedule")
         self._polling = ThreadPoolExecutor(POLLS_AT_ONCE, thread_name_prefix="poll")
         self._visiting = ThreadPoolExecutor(VISITING_THREADS, thread_name_prefix="visit")
+        self._picturing = ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="picture")
         self._publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
         self._web = Web(loaded.site)
+        self._patience = publishing.Patience(COPIES_SECONDS)
         self._visitor = Visitor(store, self._web, in_thread=partial(self._in_thread, self._visiting))
         self._visited: set[str] = set()
         self._waiting = 0
@@ -195,20 +256,28 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._due_to_publish = asyncio.Event()
+        self._due_to_look = asyncio.Event()
         self._dispatching = asyncio.Lock()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, partial(self._start, self._reload, "reload"))
         checks = {"store": self._check_store, "scheduler": self._check_scheduler, "output": self._check_output}
-        server = make_server(
-            self._settings, self._metrics, max_age=lambda path: max_age(self._settings, path), checks=checks
-        )
-        await server.start()
-        await self._in_thread(self._scheduling, partial(self._schedule.start, now=_now()))
-        async with self._web:
+        async with contextlib.AsyncExitStack() as opened:
+            await opened.enter_async_context(self._web)
+            routes = await opened.enter_async_context(picture_routes(self._settings, self._web.client))
+            server = make_server(
+                self._settings,
+                self._metrics,
+                max_age=lambda path: max_age(self._settings, path),
+                checks=checks,
+                routes=routes,
+            )
+            await server.start()
+            await self._in_thread(self._scheduling, partial(self._schedule.start, now=_now()))
             await self._visitor.start(now=_now())
             await self._work()
-        await self._leave(server)
+            await server.stop(STOP_SECONDS / 4)
+        self._leave()
         return 0
 
     async def _work(self) -> None:
@@ -218,7 +287,8 @@ class _Daemon:
         self._watch()
         watch = watching.watch_file(self._path.absolute(), partial(self._start, self._reload, "reload"))
         background = [
-            asyncio.create_task(job) for job in (self._publisher(), self._measure_lag(), self._watchdog(), watch)
+            asyncio.create_task(job)
+            for job in (self._publisher(), self._look_for_pictures(), self._measure_lag(), self._watchdog(), watch)
         ]
         for task in background:
             task.add_done_callback(self._ended)
@@ -249,10 +319,9 @@ class _Daemon:
             async with asyncio.timeout(STOP_SECONDS / 6), self._dispatching:
                 pass  # the one that is under way has ended, and no other begins
 
-    async def _leave(self, server: Server) -> None:
-        """Serve no more, and wait for the threads; the readers are gone by now."""
-        await server.stop(STOP_SECONDS / 4)
-        for pool in (self._polling, self._visiting, self._publishing, self._scheduling):
+    def _leave(self) -> None:
+        """Wait for the threads; the server and the readers are gone by now."""
+        for pool in (self._polling, self._visiting, self._picturing, self._publishing, self._scheduling):
             pool.shutdown(wait=False, cancel_futures=True)
         unfinished = [thread for thread in threading.enumerate() if thread.name.startswith(_POOLS)]
         for thread in unfinished:
@@ -439,9 +508,11 @@ class _Daemon:
 
     async def _publisher(self) -> None:
         """Write what is due whenever something changed, and again after a pause as long as something failed."""
-        failures = 0
+        failures = waiting = 0
         while True:
             pause = min(2.0**failures, LONGEST_PAUSE_SECONDS) if failures else None
+            if waiting:
+                pause = WAITING_PAUSE_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due_to_publish.wait(), pause)
             self._due_to_publish.clear()
@@ -450,7 +521,7 @@ class _Daemon:
             report = await self._in_thread(self._publishing, partial(self._publish, to_count))
             self._to_count |= to_count  # what could not be counted
             self._tell_published(report)
-            failures = failures + 1 if report.errors else 0
+            failures, waiting = failures + 1 if report.errors else 0, report.waiting
             await asyncio.sleep(min(2 * (time.monotonic() - began), LONGEST_REST_SECONDS))
 
     def _tell_published(self, report: publishing.Report) -> None:
@@ -464,6 +535,8 @@ class _Daemon:
             if line not in self._pulse.held:
                 self._log.warning("held back", reason=line)
         self._pulse.publish_errors, self._pulse.held = tuple(report.errors), tuple(report.held)
+        if report.written or report.waiting:
+            self._due_to_look.set()
         if report.written:
             self._log.info("published", files=len(report.written))
             self._start(partial(self._ping, report), "ping")
@@ -474,7 +547,7 @@ class _Daemon:
         if self._asked_to_stop.is_set():
             return report  # the next start publishes what is due
         try:
-            publishing.publish(self._store, self._settings, now=_now(), report=report)
+            publishing.publish(self._store, self._settings, now=_now(), report=report, patience=self._patience)
             while to_count:
                 name = to_count.pop()
                 with self._store.transaction() as connection:
@@ -487,6 +560,38 @@ class _Daemon:
             if line not in self._pulse.publish_errors:
                 self._log.error("publishing broke off", exc_info=error)
         return report
+
+    async def _look_for_pictures(self) -> None:
+        """Look for the pictures that documents show, where the settings want it, and have copies."""
+        in_thread = partial(self._in_thread, self._picturing)
+        settler = make_settler(self._store, self._settings, self._web.client, in_thread=in_thread)
+        tidied = -math.inf
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due_to_look.wait(), LOOK_FOR_PICTURES_SECONDS)
+            self._due_to_look.clear()
+            if not self._settings.looks_for_pictures:
+                continue
+            try:
+                if time.monotonic() - tidied > HOUSEKEEPING.total_seconds():
+                    tidied = time.monotonic()
+                    if await settler.tidy():
+                        self._due_to_publish.set()
+                while self._tell_settled(await settler.settle()):
+                    pass
+            except (FeedbridgeError, OSError) as error:
+                self._log.error("pictures cannot be looked for", error=str(error))
+
+    def _tell_settled(self, settled: Settled) -> bool:
+        """Say what came of looking for pictures; says whether there was something to look for."""
+        if settled.changed:
+            self._due_to_publish.set()
+        if settled.looked:
+            counts = {"looked": settled.looked, "copied": settled.copied, "missing": len(settled.missing)}
+            self._log.info("looked for pictures", **counts)
+        for address, reason in settled.missing[:_NAMED_FILES]:
+            self._log.warning("picture not found", url=address[:_NAME_LENGTH], reason=reason)
+        return settled.looked > 0
 
     async def _ping(self, report: publishing.Report) -> None:
         hub = self._settings.site.hub
@@ -538,6 +643,10 @@ class _Daemon:
         for key in ("store", "output", "listen", "base_url", "hub", "contact"):
             if getattr(fresh.site, key) != getattr(self._settings.site, key):
                 raise SettingsError(f"{self._path}: [site]: {key}: has changed; that takes a restart")
+        if fresh.pictures != self._settings.pictures:
+            raise SettingsError(f"{self._path}: [pictures]: has changed; that takes a restart")
+        if fresh.uses(SERVE) and not self._settings.uses(SERVE):
+            raise SettingsError(f'{self._path}: images: "serve" is new; that takes a restart')
 
     def _watch(self) -> None:
         """Watch the folders of the sources that there are now."""

@@ -38,6 +38,8 @@ class SourceError(FeedbridgeError):
 class FetchError(SourceError):
     """Nothing usable came from the source."""
 
+    status: int | None = None
+
 
 class Refused(FetchError):  # noqa: N818  (an answer, not a fault)
     """The server asks to be left alone (429, or 503 with Retry-After).

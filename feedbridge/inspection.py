@@ -17,6 +17,8 @@ from feedbridge.fetch import files as folder
 from feedbridge.fetch.validators import LONGEST_WISH
 from feedbridge.keeping import reason_of, rules_of, too_many
 from feedbridge.model import Article, Image, Page, RawItem
+from feedbridge.pictures.album import Album, Choice
+from feedbridge.pictures.keys import Keys
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
 from feedbridge.store import articles, feeds, polls, schema, visits
@@ -27,10 +29,10 @@ from feedbridge.store.visits import Visit
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainedImage:
-    """A picture, and the address that each feed gives it (None: left out)."""
+    """A picture, and what each feed makes of it: its chain, with the choice that is published."""
 
     image: Image
-    addresses: tuple[tuple[str, str | None], ...]
+    feeds: tuple[tuple[str, tuple[Choice, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,7 +267,7 @@ def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Ke
         body_from=kept.body_path,
         aliases=tuple(articles.aliases_of(connection, row)),
         places=tuple(_places(connection, settings, row)),
-        images=_explain_images(settings, kept.article, visits.facts(connection)),
+        images=_explain_images(settings, kept.article, connection),
     )
 
 
@@ -297,7 +299,7 @@ def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterat
                 article=article,
                 files=(told.path,),
                 body_from=told.path,
-                images=_explain_images(settings, article, {}) if article else (),
+                images=_explain_images(settings, article, None) if article else (),
             )
             return
 
@@ -380,16 +382,28 @@ def _places(connection: Connection, settings: Settings, row: int) -> Iterator[tu
             yield name, publishing.document_path(name, number, table.formats[0])
 
 
-def _explain_images(settings: Settings, article: Article, facts: publishing.Facts) -> tuple[ExplainedImage, ...]:
+def _explain_images(settings: Settings, article: Article, connection: Connection | None) -> tuple[ExplainedImage, ...]:
     source = next((source for source in settings.source if source.name == article.source), None)
     if source is None:
         return ()
-    faces = [
-        (table.name, publishing.face(settings, table, source, facts))
+    album = Album(base_url=settings.site.base_url, keys=standing_keys(settings))
+    chains = {
+        table.name: publishing.chain_of(settings, table, source)
         for table in settings.feed
         if source in settings.sources_of(table)
-    ]
+    }
+    if connection is not None:
+        album.begin(connection, [(image, chain(image)) for chain in chains.values() for image in article.images])
     return tuple(
-        ExplainedImage(image=image, addresses=tuple((name, face.address_of(image)) for name, face in faces))
+        ExplainedImage(
+            image=image,
+            feeds=tuple((name, tuple(album.choices(image, chain(image)))) for name, chain in chains.items()),
+        )
         for image in article.images
     )
+
+
+def standing_keys(settings: Settings) -> Keys | None:
+    """The keys that sign pictures, if there are any yet: looking makes none."""
+    file = publishing.key_file(settings)
+    return Keys(file) if file.exists() else None

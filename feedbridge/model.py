@@ -290,10 +290,11 @@ class Article:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntryImage:
-    """A picture beside an entry's text, with the address that the policy gave it."""
+    """A picture beside an entry's text, with the address that the policy gave it; length in bytes."""
 
     href: str
     type: str | None = None
+    length: int | None = None
     width: int | None = None
     height: int | None = None
 

@@ -1,6 +1,7 @@
 """Everything once: refresh the sources, then write the feeds that changed."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ Progress = Callable[[str, int, int], None]
 
 VISITING_THREADS = 2
 """Threads that work with the store for visits to sites: one waits for the disk while the other reads."""
+
+COPIES_SECONDS = 60.0
+"""Documents wait for copies of their pictures so long, then they are written without, and again later."""
+
+CHECKS_SECONDS = 60.0
+"""So long a build looks which pictures answer; the next one goes on from there. Copies are had to the last."""
 
 _Wishes = Mapping[str, Wish]
 
@@ -85,10 +92,10 @@ def build(
         tallies = _refresh_folders(store, settings, wishes, progress) | _visit_sites(
             store, settings, wishes, progress, now=now
         )
-        try:
-            publishing.publish(store, settings, now=now, report=report)
-        except PublishError as error:
-            report.errors.append(str(error))
+        patience = publishing.Patience(COPIES_SECONDS)
+        _publish(store, settings, now=now, report=report, patience=patience)
+        if settings.looks_for_pictures:
+            _settle_pictures(store, settings, progress, now=now, report=report, patience=patience)
     return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report)
 
 
@@ -142,6 +149,65 @@ def _visit_sites(
             return runner.run(visit_all(pool))
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
+
+
+def _publish(
+    store: Store, settings: Settings, *, now: datetime, report: publishing.Report, patience: publishing.Patience
+) -> None:
+    """Write what is due, and add to the report."""
+    latest = publishing.Report()
+    try:
+        publishing.publish(store, settings, now=now, report=latest, patience=patience)
+    except PublishError as error:
+        latest.errors.append(str(error))
+    report.go_on(latest)
+
+
+def _settle_pictures(
+    store: Store,
+    settings: Settings,
+    progress: Progress,
+    *,
+    now: datetime,
+    report: publishing.Report,
+    patience: publishing.Patience,
+) -> None:
+    """Look for pictures until all copies are had, and write the documents that show them; checks have their time.
+
+    Documents are written again from time to time, so that readers need not wait for the last picture.
+    """
+    import uvloop  # here, for they are what only the web needs
+
+    from feedbridge.asking import user_agent
+    from feedbridge.fetch.client import Client
+    from feedbridge.settling import make_settler
+
+    async def settle(pool: ThreadPoolExecutor) -> None:
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, pool)
+        began = published = time.monotonic()
+        looked, changed = 0, False
+        async with Client(user_agent=user_agent(settings.site)) as client:
+            settler = make_settler(store, settings, client, in_thread=in_thread)
+            changed = await settler.tidy()
+            while True:
+                has_time = time.monotonic() - began < CHECKS_SECONDS
+                settled = await settler.settle(copies_only=not has_time)
+                changed |= settled.changed
+                looked += settled.looked
+                if not settled.looked:
+                    break
+                progress("pictures", looked, looked + settled.left)
+                if changed and time.monotonic() - published > COPIES_SECONDS:
+                    await in_thread(partial(publish, patience))
+                    changed, published = False, time.monotonic()
+        if changed or report.waiting:
+            await in_thread(partial(publish, publishing.Patience(0)))
+
+    def publish(patience: publishing.Patience) -> None:
+        _publish(store, settings, now=now, report=report, patience=patience)
+
+    with ThreadPoolExecutor(VISITING_THREADS) as pool, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(settle(pool))
 
 
 def _first(error: BaseException) -> BaseException:

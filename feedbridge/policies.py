@@ -1,7 +1,8 @@
 """Picture policies: which address a picture gets when a feed is written.
 
-`keep` shows it as its source had it, `origin` from its own host, `drop` not at all; a template puts an address of
-the owner's choice in front, in RSSHub's words: `https://wsrv.nl/?url=${href_ue}`.
+`keep` shows it as its source had it, `origin` from its own host, `drop` not at all; `serve` through our own server,
+`mirror` from a copy beside the feeds; a template puts an address of the owner's choice in front, in RSSHub's words:
+`https://wsrv.nl/?url=${href_ue}`. Several make a chain: the first that works is used.
 """
 
 import base64
@@ -13,7 +14,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from feedbridge.model import Image
 
-WORDS = ("keep", "origin", "drop")
+KEEP, ORIGIN, DROP, SERVE, MIRROR = WORDS = ("keep", "origin", "drop", "serve", "mirror")
+LONGEST_CHAIN = 8
 MAX_LENGTH = 8192
 """Characters of an address that a template makes."""
 
@@ -44,22 +46,31 @@ class Policy:
         return self.text
 
     def address(self, image: Image) -> str | None:
-        """The address that the picture is shown from, or None if it is not to be shown.
+        """The address that the picture comes from, or None if it is not to be shown.
 
-        A `data:` image needs no fetching: it stays as it is, except under `drop`. A picture that a template
-        would put behind its own proxy a second time, or that it makes no valid address of, keeps its origin.
+        Under `serve` and `mirror` that is its origin, which we fetch for the readers. A `data:` image needs no
+        fetching: it stays as it is, except under `drop`. A picture that a template would put behind its own proxy a
+        second time, or that it makes no valid address of, keeps its origin.
         """
-        if self.text == "drop":
+        if self.text == DROP:
             return None
-        if self.text == "keep" and image.chain:
+        if self.text == KEEP and image.chain:
             return image.chain[0]
         if self.text in WORDS or image.origin.startswith("data:"):
             return image.origin
         return _expand(self.text, image.origin)
 
 
-PolicyRules = Sequence[tuple[str, Policy]]
-"""Policies by host: `example.org` means it and its subdomains, `*.example.org` its subdomains alone."""
+Chain = tuple[Policy, ...]
+"""The first that works is used, the last whether it works or not; never empty.
+
+A `mirror` at the end that has no copy shows the picture as `keep` does.
+"""
+
+DEFAULT: Chain = (Policy(KEEP),)
+
+PolicyRules = Sequence[tuple[str, Chain]]
+"""Chains by host: `example.org` means it and its subdomains, `*.example.org` its subdomains alone."""
 
 
 def parse_policy(text: str) -> Policy:
@@ -72,15 +83,33 @@ def parse_policy(text: str) -> Policy:
     if text in WORDS:
         return Policy(text)
     if "$" not in text and "/" not in text:
-        raise ValueError(f'give "keep", "origin", "drop" or a template with ${{href_ue}}{_suggest(text, WORDS)}')
+        words = ", ".join(f'"{word}"' for word in WORDS)
+        raise ValueError(f"give {words} or a template with ${{href_ue}}{_suggest(text, WORDS)}")
     _check_template(text)
     return Policy(text)
 
 
-def choose(image: Image, rules: PolicyRules, default: Policy) -> Policy:
-    """Choose the policy for a picture: that of the first rule which names the host of its origin."""
+def parse_chain(texts: Sequence[str]) -> Chain:
+    """Read a chain of picture policies.
+
+    Raises:
+        ValueError: It is none; the sentence says what would be right.
+    """
+    chain = tuple(parse_policy(text) for text in texts)
+    if not 0 < len(chain) <= LONGEST_CHAIN:
+        raise ValueError(f"give one policy, or a list of up to {LONGEST_CHAIN}")
+    repeated = next((policy for policy in chain if chain.count(policy) > 1), None)
+    if repeated:
+        raise ValueError(f'"{repeated}" stands there twice; leave one out')
+    if Policy(DROP) in chain[:-1]:
+        raise ValueError('nothing is tried after "drop": put it last')
+    return chain
+
+
+def choose(image: Image, rules: PolicyRules, default: Chain) -> Chain:
+    """Choose the chain for a picture: that of the first rule which names the host of its origin."""
     host = _host(image.origin)
-    return next((policy for pattern, policy in rules if _is_at(host, pattern)), default) if host else default
+    return next((chain for pattern, chain in rules if _is_at(host, pattern)), default) if host else default
 
 
 def _host(address: str) -> str:

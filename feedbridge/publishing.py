@@ -1,9 +1,11 @@
 """From the store to the files: what is due is laid out, written, checked, and put in place."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -13,15 +15,18 @@ from feedbridge.articles.images import read_image
 from feedbridge.errors import PublishError
 from feedbridge.feeds import archives, assemble, html, jsonfeed, lint, opml, rendering, syndication
 from feedbridge.feeds.assemble import SourceFace
-from feedbridge.model import Element, Entry, Feed, Person, SourceFacts
-from feedbridge.policies import Policy, choose, parse_policy
+from feedbridge.model import Element, Entry, Feed, Image, Person, SourceFacts
+from feedbridge.pictures.album import Album, ChainOf
+from feedbridge.pictures.keys import FILE_NAME, Keys
+from feedbridge.policies import DEFAULT, SERVE, Chain, choose
 from feedbridge.publish.files import OutputError, OutputFolder
 from feedbridge.settings import FeedSource, FeedTable, Settings, Source, digest
-from feedbridge.store import articles, polls, visits
+from feedbridge.store import articles, pictures, polls, visits
 from feedbridge.store import feeds as rows
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
+from feedbridge.store.pictures import Wanted
 
 RENDERING_VERSION = 2
 """Counts up when documents would be written otherwise; all are then written again."""
@@ -67,6 +72,7 @@ class Report:
         removed: Files that are no more.
         left_out: Entries that could not be written, as document, entry and reason.
         held: Feeds whose files stay as they stand, with the reason.
+        waiting: Documents that wait for copies of their pictures.
         errors: Why a document could not be written.
     """
 
@@ -75,10 +81,47 @@ class Report:
     removed: list[str] = field(default_factory=list)
     left_out: list[tuple[str, str, str]] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    waiting: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def go_on(self, later: "Report") -> None:
+        """Add what was done later, where the same documents may be told of again."""
+        self.written = list(dict.fromkeys((*self.written, *later.written)))
+        self.same += later.same
+        self.removed += later.removed
+        self.left_out = list(dict.fromkeys((*self.left_out, *later.left_out)))
+        self.held, self.waiting, self.errors = later.held, later.waiting, later.errors
 
-def publish(store: Store, settings: Settings, *, now: datetime, report: Report) -> None:
+
+class Patience:
+    """How long documents wait for copies of their pictures, so that readers get those from the first.
+
+    Args:
+        seconds: From when a document was first due.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._since: dict[tuple[int, int], float] = {}
+
+    def waits(self, feed: int, number: int) -> bool:
+        """Whether a document is to wait still."""
+        since = self._since.setdefault((feed, number), self._clock())
+        return self._clock() - since < self._seconds
+
+    def ends(self, feed: int, number: int) -> None:
+        """Forget a document that was written."""
+        self._since.pop((feed, number), None)
+
+
+_NO_PATIENCE = Patience(0)
+
+
+def publish(
+    store: Store, settings: Settings, *, now: datetime, report: Report, patience: Patience = _NO_PATIENCE
+) -> None:
     """Write every document that is due.
 
     Args:
@@ -86,10 +129,12 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
         settings: What is to be written.
         now: The creation date of feeds that are new; aware, UTC.
         report: Told what was done, and what failed.
+        patience: How long documents wait for copies of their pictures.
 
     Raises:
         StoreError: The store cannot be read or written.
         PublishError: The output folder cannot be used at all.
+        SettingsError: The keys that sign pictures cannot be used.
     """
     folder = OutputFolder(settings.site.output)
     folder.prepare()
@@ -97,11 +142,12 @@ def publish(store: Store, settings: Settings, *, now: datetime, report: Report) 
         rows.forget_families(connection, but=[table.name for table in settings.feed])
         outputs = rows.written(connection)
         facts = visits.facts(connection)
-    press = _Press(store, settings, folder, outputs, report, facts)
+    keys = Keys(key_file(settings)) if settings.uses(SERVE) else None
+    press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
     for table in tables:
-        intake.take_in(store, settings, table, look=_look(settings, table, facts), now=now)
+        intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
         intake.retain(store, tables, now=now)
     for table in tables:
@@ -150,9 +196,13 @@ class _Press:
         outputs: Mapping[str, Output],
         report: Report,
         facts: Facts,
+        keys: Keys | None,
+        patience: Patience,
     ) -> None:
         self._store = store
         self._settings = settings
+        self._album = Album(base_url=settings.site.base_url, keys=keys)
+        self._patience = patience
         self._folder = folder
         self._ours = frozenset(outputs)
         self._known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
@@ -170,7 +220,9 @@ class _Press:
             counts = rows.counts(connection, table.name)
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
-            expected |= _Layout(self, self._store, self._settings, table, feed, self._facts).print()
+            layout = _Layout(self, self._store, self._settings, table, feed, self._facts, self._album, self._patience)
+            expected |= layout.print()
+            self._report.waiting += layout.waiting
             self._list(table, feed, newest=newest)
         return expected
 
@@ -280,13 +332,41 @@ class _Press:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Page:
+    """What a document shows.
+
+    Attributes:
+        pictures: What its pictures need, by address.
+        lacks_copies: Copies of its pictures are still to be looked for.
+    """
+
+    entries: tuple[Entry, ...]
+    icon: str | None
+    extensions: tuple[Element, ...]
+    pictures: Mapping[str, Wanted]
+    lacks_copies: bool
+
+
 class _Layout:
     """Lays out one feed and writes its documents that are due."""
 
     def __init__(
-        self, press: _Press, store: Store, settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts
+        self,
+        press: _Press,
+        store: Store,
+        settings: Settings,
+        table: FeedTable,
+        feed: FeedRow,
+        facts: Facts,
+        album: Album,
+        patience: Patience,
     ) -> None:
+        self.waiting = 0
+        """Documents that wait for copies of their pictures."""
         self._press = press
+        self._album = album
+        self._patience = patience
         self._store = store
         self._site = settings.site
         self._settings = settings
@@ -294,14 +374,17 @@ class _Layout:
         self._feed = feed
         self._sources = settings.sources_of(table)
         self._facts = facts
-        self._faces = {source.name: face(settings, table, source, facts) for source in self._sources}
+        self._chains = {source.name: chain_of(settings, table, source) for source in self._sources}
+        self._faces = {
+            source.name: face(settings, source, facts, album, self._chains[source.name]) for source in self._sources
+        }
         self._about = _about(settings, table, facts)
-        self._extensions = self._feed_extensions()
+        self._own_pictures = list(self._find_own_pictures())
 
     def print(self) -> set[str]:
         with self._store.transaction() as connection:
             due = rows.documents_of(connection, self._feed)
-        shown: list[Entry] | None = None
+        shown: _Page | None = None
         if due.get(SUBSCRIPTION, True) or not self._is_whole(SUBSCRIPTION):
             with self._store.transaction() as connection:
                 shown = self._lay_out(connection)
@@ -311,23 +394,23 @@ class _Layout:
             if due.get(number, True) or not self._is_whole(number):
                 self._print_archive(number, last)
         if shown is not None:
-            self._print_subscription(shown, last)
+            self._print(SUBSCRIPTION, shown, before=last or None, after=None)
         return {path for number in range(last + 1) for path in self._paths(number)}
 
-    def _lay_out(self, connection: Connection) -> list[Entry]:
+    def _lay_out(self, connection: Connection) -> "_Page":
         """Choose the entries of the subscription document; the others go into the archive."""
         limits = f"{self._table.limit}/{self._table.max_bytes}"
         raised = self._feed.limits != "" and _is_raised(self._feed.limits, limits)
         floor = 0 if raised else self._feed.floor
         places = rows.candidates(connection, self._feed, limit=self._table.limit, floor=floor)
         kept = articles.load(connection, [place.article for place in places])
-        entries = [self._entry(kept[place.article]) for place in places]
-        fitting = assemble.within(entries, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
+        page = self._page(connection, [kept[place.article] for place in places])
+        fitting = assemble.within(page.entries, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
         if self._table.archives:
             self._archive(connection, {place.article for place in places[:fitting]})
         archived = [place.ordered_at for place in places[:fitting] if place.document is not None]
         rows.note_layout(connection, self._feed.row, limits=limits, floor=min(archived, default=None))
-        return entries[:fitting]
+        return replace(page, entries=page.entries[:fitting])
 
     def _archive(self, connection: Connection, shown: set[int]) -> None:
         over = [article for article in rows.unarchived(connection, self._feed) if article not in shown]
@@ -339,15 +422,35 @@ class _Layout:
 
     def _print_archive(self, number: int, last: int) -> None:
         with self._store.transaction() as connection:
-            kept = articles.in_document(connection, self._feed.row, number)
+            page = self._page(connection, articles.in_document(connection, self._feed.row, number))
         before, after = archives.neighbours(number, last=last)
-        entries = tuple(self._entry(one) for one in kept)
-        self._print(number, entries, before=before, after=after)
+        self._print(number, page, before=before, after=after)
 
-    def _print_subscription(self, entries: Sequence[Entry], last: int) -> None:
-        self._print(SUBSCRIPTION, tuple(entries), before=last or None, after=None)
+    def _page(self, connection: Connection, kept: Sequence[Kept]) -> "_Page":
+        """What a document with these articles shows."""
+        images = [
+            (image, self._chains[one.article.source](image))
+            for one in kept
+            for image in (*one.article.images, one.article.lead_image)
+            if image is not None
+        ]
+        self._album.begin(connection, [*images, *self._own_pictures])
+        return _Page(
+            entries=tuple(self._entry(one) for one in kept),
+            icon=self._table.icon or self._icon(),
+            extensions=self._feed_extensions(),
+            pictures=self._album.wanted,
+            lacks_copies=self._album.lacks_copies,
+        )
 
-    def _print(self, number: int, entries: tuple[Entry, ...], *, before: int | None, after: int | None) -> None:
+    def _print(self, number: int, page: "_Page", *, before: int | None, after: int | None) -> None:
+        row = self._feed.row
+        if page.pictures:
+            with self._store.transaction() as connection:
+                pictures.show(connection, row, number, page.pictures)
+        if page.lacks_copies and self._patience.waits(row, number):
+            self.waiting += 1
+            return
         done = []
         for name in self._table.formats:
             form = FORMATS[name]
@@ -362,20 +465,22 @@ class _Layout:
                 prev_archive=self._address(before, name) if before else None,
                 next_archive=self._address(after, name) if after else None,
                 archive=number != SUBSCRIPTION,
-                updated=max((entry.updated for entry in entries), default=self._feed.created_at),
+                updated=max((entry.updated for entry in page.entries), default=self._feed.created_at),
                 author=Person(name=self._table.author or self._site.author or self._site.title),
                 language=self._table.language or self._site.language or self._common_language(),
                 rights=self._table.rights or self._about.rights,
-                icon=self._table.icon or self._icon(),
-                extensions=self._extensions,
+                icon=page.icon,
+                extensions=page.extensions,
                 hub=self._site.hub,
-                entries=entries,
+                entries=page.entries,
             )
             done.append(self._press.print_document(path, feed, form))
         self._press.sync()
         if all(done):
+            self._patience.ends(row, number)
             with self._store.transaction() as connection:
-                rows.mark_clean(connection, [(self._feed.row, number)])
+                rows.mark_clean(connection, [(row, number)])
+                pictures.show_only(connection, row, number, page.pictures)
 
     def _entry(self, kept: Kept) -> Entry:
         return assemble.entry(kept.article, self._faces[kept.article.source], merged=len(self._sources) > 1)
@@ -387,18 +492,38 @@ class _Layout:
 
     def _icon(self) -> str | None:
         """The picture of the feed that this one republishes, at the address that its policy gives it."""
+        image = self._icon_image()
+        return self._only_face().address_of(image) if image else None
+
+    def _icon_image(self) -> Image | None:
         if self._about.icon is None:
             return None
-        (face,) = self._faces.values()
-        picture = read_image({"src": self._about.icon}, base=self._about.link)
-        return face.address_of(picture) if picture and not picture.origin.startswith("data:") else None
+        image = read_image({"src": self._about.icon}, base=self._about.link)
+        return image if image and not image.origin.startswith("data:") else None
 
     def _feed_extensions(self) -> tuple[Element, ...]:
         """What the feed that this one republishes says of itself in other vocabularies."""
         if not self._about.extensions:
             return ()
-        (face,) = self._faces.values()
-        return assemble.feed_extensions(self._about.extensions, face.address_of)
+        return assemble.feed_extensions(self._about.extensions, self._only_face().address_of)
+
+    def _find_own_pictures(self) -> Iterator[tuple[Image, Chain]]:
+        """The pictures that stand for the whole feed."""
+        found: list[Image] = []
+
+        def note(image: Image) -> str:
+            found.append(image)
+            return image.origin
+
+        assemble.feed_extensions(self._about.extensions, note)
+        icon = self._icon_image()
+        for image in (*found, *([icon] if icon else ())):
+            (chain,) = self._chains.values()
+            yield image, chain(image)
+
+    def _only_face(self) -> SourceFace:
+        (only,) = self._faces.values()
+        return only
 
     def _address(self, number: int, form: str) -> str:
         return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
@@ -430,30 +555,49 @@ def feed_title(settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts
     if table.by != "source":
         return f"{title} · {feed.value}"
     named = next((source for source in settings.source if source.name == feed.value), None)
-    return f"{title} · {face(settings, table, named, facts).title if named else feed.value}"
+    return f"{title} · {_title_of(named, facts) if named else feed.value}"
 
 
-def face(settings: Settings, table: FeedTable | None, source: Source, facts: Facts) -> SourceFace:
-    """What the readers of a feed see of a source; the nearest picture policy wins: feed, source, site."""
-    told = facts.get(source.name, _NO_FACTS)
-    rules: list[tuple[str, Policy]] = []
+def chain_of(settings: Settings, table: FeedTable | None, source: Source) -> ChainOf:
+    """Which chain of picture policies a picture of a source has; the nearest wins: feed, source, site."""
+    rules: list[tuple[str, Chain]] = []
     general = None
     for level in (table, source, settings.site):
         if level is not None and general is None:
             rules += [(rule.host, rule.images) for rule in level.image_rule]
             general = level.images
-    default = general or parse_policy("keep")
+    default = general or DEFAULT
+    return lambda image: choose(image, rules, default)
 
+
+def face(settings: Settings, source: Source, facts: Facts, album: Album, chain: ChainOf) -> SourceFace:
+    """What the readers of a feed see of a source."""
+    told = facts.get(source.name, _NO_FACTS)
     return SourceFace(
         id=told.id if told.id and is_iri(told.id) else mint(f"{settings.site.base_url}source/{source.name}"),
-        title=source.title or told.title or source.name,
+        title=_title_of(source, facts),
         link=source.link or told.link,
         language=source.language or told.language or settings.site.language,
         author=source.author or next((person.name for person in told.authors), None),
         via=source.url if isinstance(source, FeedSource) else None,
         self_link=told.self_link,
-        address_of=lambda image: choose(image, rules, default).address(image),
+        address_of=lambda image: album.address(image, chain(image)),
+        measured=album.measured,
     )
+
+
+def _title_of(source: Source, facts: Facts) -> str:
+    return source.title or facts.get(source.name, _NO_FACTS).title or source.name
+
+
+def key_file(settings: Settings) -> Path:
+    """The file with the keys that sign pictures, beside the store."""
+    return settings.site.store_path.with_name(FILE_NAME)
+
+
+def cache_folder(settings: Settings) -> Path:
+    """The folder with pictures that are served, beside the store."""
+    return settings.site.store_path.with_name("pictures")
 
 
 def document_path(feed: str, number: int, form: str) -> str:
@@ -472,7 +616,7 @@ def _about(settings: Settings, table: FeedTable, facts: Facts) -> SourceFacts:
     return facts.get(sources[0].name, _NO_FACTS) if len(sources) == 1 and not table.by else _NO_FACTS
 
 
-def _look(settings: Settings, table: FeedTable, facts: Facts) -> str:
+def _look(settings: Settings, table: FeedTable, facts: Facts, keys: Keys | None) -> str:
     """A digest of all that shapes a feed's documents but the articles."""
     site = {"title", "base_url", "language", "author", "hub", "images", "image_rule"}
     faces = {"name", "title", "link", "language", "author", "images", "image_rule", "url"}
@@ -480,6 +624,7 @@ def _look(settings: Settings, table: FeedTable, facts: Facts) -> str:
     return digest(
         {
             "rendering": RENDERING_VERSION,
+            "keys": keys.name if keys else None,
             "site": settings.site.model_dump(mode="json", include=site),
             "facts": {name: repr(_seen(told)) for name, told in shown.items()},
             "feed": table.model_dump(mode="json"),

@@ -12,9 +12,11 @@ from typing import Any
 from feedbridge.inspection import Explanation, Previewed, SiteStatus, SourceStatus, Status
 from feedbridge.keeping import Tally
 from feedbridge.model import Enclosure, Origin
+from feedbridge.pictures.album import Choice
 from feedbridge.pipeline import Build, Removal
 from feedbridge.publishing import Report
 from feedbridge.settings import Settings
+from feedbridge.survey import HostSurvey, Survey, Trial
 from feedbridge.terminal import printable
 
 Values = dict[str, Any]
@@ -186,7 +188,11 @@ def explanation_values(one: Explanation) -> Values:
                 "origin": picture.image.origin,
                 "came_through": list(picture.image.chain),
                 "caption": picture.image.caption,
-                "published_as": dict(picture.addresses),
+                "published_as": {
+                    feed: next((choice.address for choice in choices if choice.chosen), None)
+                    for feed, choices in picture.feeds
+                },
+                "chains": {feed: [asdict(choice) for choice in choices] for feed, choices in picture.feeds},
             }
             for picture in one.images
         ],
@@ -311,9 +317,61 @@ def _explanation_lines(one: Explanation) -> list[str]:
     for number, picture in enumerate(one.images):
         lines.append(f"  picture {number}  {picture.image.origin}")
         lines += [f"    came through {address}" for address in picture.image.chain]
-        lines += [f"    in {feed}: {address or 'left out'}" for feed, address in picture.addresses]
+        for feed, choices in picture.feeds:
+            lines += _choice_lines(feed, choices)
     lines += [f"  in feed    {name}: {document}" for name, document in one.places]
     return lines
+
+
+def _choice_lines(feed: str, choices: Sequence[Choice]) -> Iterator[str]:
+    """How a feed shows a picture: one policy in a line, of a chain each with what is known of it."""
+    if len(choices) == 1:
+        yield f"    in {feed}: {choices[0].address or 'left out'}"
+        return
+    yield f"    in {feed}, the first that works of:"
+    for choice in choices:
+        mark = "->" if choice.chosen else "  "
+        yield f"    {mark} {printable(choice.policy, 60)}: {choice.address or 'no address'} ({choice.note})"
+
+
+def survey_lines(found: Survey, *, shown: int) -> list[str]:
+    """Where pictures come from, and what a policy would make of them."""
+    lines = [
+        f"{_count(found.pictures, 'picture')} in {_count(found.articles, 'article')},"
+        f" from {_count(len(found.hosts), 'host')}"
+    ]
+    lines += _some((_host_line(host) for host in found.hosts), shown)
+    if found.proxies:
+        lines.append("came through")
+        lines += _some((f"  {name}: {_count(number, 'picture')}" for name, number in found.proxies), shown)
+    lines += [f"copies: {found.copied_bytes:,} bytes"] if found.copied_bytes else []
+    lines += [f"cache of what is served: {found.cached_bytes:,} bytes"] if found.cached_bytes else []
+    lines += [f"to be looked for: {_count(found.waiting, 'picture')}"] if found.waiting else []
+    return lines + (list(_trial_lines(found.trial, shown)) if found.trial else [])
+
+
+def survey_values(found: Survey) -> Values:
+    """Where pictures come from, and what a policy would make of them."""
+    return {**asdict(found), "proxies": dict(found.proxies)}
+
+
+def _host_line(host: HostSurvey) -> str:
+    known = {"found": host.found, "not found": host.missing, "copied": host.copies}
+    told = ", ".join(f"{number:,} {word}" for word, number in known.items() if number)
+    trouble = f"; fails: {host.trouble}" if host.trouble else ""
+    return f"  {host.host or '(in the article)'}: {host.pictures:,}" + (f" ({told})" if told else "") + trouble
+
+
+def _trial_lines(trial: Trial, shown: int) -> Iterator[str]:
+    yield f"with {printable(' > '.join(trial.policy), 120)}"
+    yield f"  {trial.changed:,} get another address, {trial.same:,} keep theirs, {trial.left_out:,} are left out"
+    for sample in trial.samples:
+        yield f"    {sample.before or 'left out'}"
+        yield f"    -> {sample.after or 'left out'}"
+    yield from _some((f"  from {name or '(in the article)'}: {number:,}" for name, number in trial.hosts), shown)
+    for check in trial.checks:
+        answer = f"{check.kind}, {check.width} × {check.height}" if check.kind else f"no picture: {check.reason}"
+        yield f"  asked {check.address}: {answer}"
 
 
 def _origin(origin: Origin) -> str:

@@ -12,6 +12,7 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from feedbridge.errors import SettingsError
-from feedbridge.policies import Policy, parse_policy
+from feedbridge.policies import MIRROR, Chain, Policy, parse_chain
 from feedbridge.reach import Allowance, parse_allowance
 
 DEFAULT_PATH = Path("config/feedbridge.toml")
@@ -131,13 +132,14 @@ def _zone(name: str) -> str:
     return name
 
 
-def _policy(value: object) -> Policy:
-    if isinstance(value, Policy):
-        return value
-    if not isinstance(value, str):
-        raise _refuse('give "keep", "origin", "drop" or a template with ${href_ue}, as text')
+def _chain(value: object) -> Chain:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, tuple) and all(isinstance(policy, Policy) for policy in texts):
+        return texts
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise _refuse("give a policy as text, or a list of them, the first that works is used")
     try:
-        return parse_policy(value)
+        return parse_chain(texts)
     except ValueError as error:
         raise _refuse(str(error)) from error
 
@@ -296,10 +298,15 @@ Size = Annotated[
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
 ImagePolicy = Annotated[
-    Policy,
-    BeforeValidator(_policy),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "examples": ["keep", "origin", "drop", "https://wsrv.nl/?url=${href_ue}"]}),
+    Chain,
+    BeforeValidator(_chain),
+    PlainSerializer(lambda chain: [str(policy) for policy in chain]),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "examples": ["origin", "serve", "mirror", ["origin", "https://wsrv.nl/?url=${href_ue}", "keep"]],
+        }
+    ),
 ]
 Address = Annotated[str, AfterValidator(_address)]
 Proxy = Annotated[str, BeforeValidator(_secret_address), AfterValidator(_proxy)]
@@ -336,8 +343,10 @@ class _WithImages(_Table):
     images: ImagePolicy | None = Field(
         default=None,
         description=(
-            'What address a picture gets: "keep" (as the source had it), "origin" (its own host), "drop", or a '
-            'template such as "https://wsrv.nl/?url=${href_ue}". The nearest wins: feed, source, site; else "keep".'
+            'What address a picture gets: "keep" (as the source had it), "origin" (its own host), "serve" (through our '
+            'own server), "mirror" (a copy beside the feeds), "drop", or a template such as '
+            '"https://wsrv.nl/?url=${href_ue}"; a list of them is a chain, of which the first that works is used. '
+            'The nearest wins: feed, source, site; else "keep".'
         ),
     )
     image_rule: tuple[ImageRule, ...] = Field(
@@ -415,6 +424,57 @@ class Site(_WithImages):
     def store_path(self) -> Path:
         """The database file, absolute."""
         return Path(self.store.removeprefix("sqlite:///"))
+
+
+class Pictures(_Table):
+    """How pictures are fetched, where a policy says `serve` or `mirror`, or a chain is to find out what works."""
+
+    timeout: Duration = Field(default=timedelta(seconds=20), description="For fetching a picture, redirects and all.")
+    max_bytes: Size = Field(default=20 * 2**20, description="Larger pictures are not taken.")
+    allow_private: Reach = Field(
+        default=Allowance(),
+        description="Hosts and networks that pictures may come from though they are not on the public web.",
+    )
+    proxy: Proxy | None = Field(
+        default=None,
+        repr=False,
+        description="An HTTP proxy that pictures are fetched through. Left out: the site's.",
+    )
+    referers: Location | None = Field(
+        default=None, description="A TOML file with what is sent as Referer, by host; it goes before what is built in."
+    )
+    width: Annotated[int, Field(ge=16, le=16_384)] | None = Field(
+        default=None, description="In pixels: wider pictures are made so wide (with the extra `images`)."
+    )
+    webp: bool = Field(default=False, description="Pictures become WebP where that is smaller (the same extra).")
+    cache: Size = Field(default=2**30, description="`serve`: the disk cache, in bytes, beside the store.")
+    keep_links: Duration = Field(
+        default=timedelta(days=90), description="`serve`: addresses stay good so long after the key was replaced."
+    )
+    quota: Size | None = Field(
+        default=None,
+        description="`mirror`: all copies together, in bytes; what a feed still shows is never removed for it.",
+    )
+    keep: Duration = Field(
+        default=timedelta(days=30), description="`mirror`: copies that no feed shows any more are removed after this."
+    )
+    check: Duration = Field(
+        default=timedelta(minutes=10),
+        description="Chains: every host whose pictures are shown is asked for one of them this often, at least 1m.",
+    )
+
+    @field_validator("check")
+    @classmethod
+    def _not_too_often(cls, value: timedelta) -> timedelta:
+        if value < timedelta(minutes=1):
+            raise _refuse('give "1m" or more: no host is asked more often')
+        return value
+
+    @model_validator(mode="after")
+    def _can_shape(self) -> Self:
+        if (self.width is not None or self.webp) and find_spec("PIL") is None:
+            raise _refuse("width and webp need the extra: pip install 'feedbridge[images]'; or leave both out")
+        return self
 
 
 class _AnySource(_WithImages):
@@ -607,6 +667,7 @@ class Settings(_Table):
     """All settings of one file."""
 
     site: Site = Field(default_factory=Site)
+    pictures: Pictures = Field(default_factory=Pictures)
     source: tuple[Annotated[Source, Field(discriminator="kind")], ...] = Field(
         min_length=1, description="What is read."
     )
@@ -642,6 +703,21 @@ class Settings(_Table):
                     " name another `path`, or another `output` in [site]"
                 )
         return self
+
+    def uses(self, word: str) -> bool:
+        """Whether a picture policy, or a part of a chain, is this word."""
+        return any(policy.text == word for chain in self._chains() for policy in chain)
+
+    @property
+    def looks_for_pictures(self) -> bool:
+        """Whether what is shown depends on which pictures are found, or copied."""
+        return self.uses(MIRROR) or any(len(chain) > 1 for chain in self._chains())
+
+    def _chains(self) -> Iterator[Chain]:
+        for level in (self.site, *self.source, *self.feed):
+            yield from (rule.images for rule in level.image_rule)
+            if level.images:
+                yield level.images
 
     def sources_of(self, feed: FeedTable) -> tuple[Source, ...]:
         """The sources that a feed shows, in the order of the feed's own list."""
@@ -747,6 +823,14 @@ def _complaint(path: Path, tables: Mapping[str, Any], variables: Mapping[str, st
     return f"{path}: {_key(tables, location)}{_message(details)}"
 
 
+_HEADINGS: dict[int | str, str] = {
+    "site": "[site]",
+    "pictures": "[pictures]",
+    "source": "[[source]]",
+    "feed": "[[feed]]",
+}
+
+
 def _key(tables: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
     """The place of a complaint as a person would say it: `[[source]] "voa": glob: `."""
     if not location:
@@ -758,8 +842,8 @@ def _key(tables: Mapping[str, Any], location: tuple[int | str, ...]) -> str:
         if isinstance(step, int):
             name = here.get("name") if isinstance(here, dict) else None
             words[-1] += f" {_shown(name)}" if isinstance(name, str) else f" number {step + 1}"
-        elif not words and step in {"site", "source", "feed"}:
-            words.append("[site]" if step == "site" else f"[[{step}]]")
+        elif not words and step in _HEADINGS:
+            words.append(_HEADINGS[step])
         else:
             words.append(step)
     return ": ".join(words) + ": "
@@ -825,8 +909,8 @@ def _message(details: ErrorDetails) -> str:
             return "write a list of tables, such as [[site.image_rule]] or [[source.image_rule]]"
         case "tuple_type", (*_, "host_rule"):
             return "write a list of tables, [[site.host_rule]]"
-        case "model_type", ("site",):
-            return "write [site], in single brackets, and once"
+        case "model_type", (("site" | "pictures") as table,):
+            return f"write [{table}], in single brackets, and once"
         case "string_pattern_mismatch", (*_, "name"):
             mend = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
         case kind, _:

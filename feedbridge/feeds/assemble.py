@@ -18,6 +18,7 @@ _PICTURE = re.compile(r"image:([0-9]{1,9})")
 _MAIN_ADDRESSES = frozenset(("href", "url"))
 
 AddressOf = Callable[[Image], str | None]
+Measure = Callable[[Image, EntryImage], EntryImage]
 _Spelling = Callable[[Element, str, str], str | None]
 
 
@@ -27,6 +28,7 @@ class SourceFace:
 
     Attributes:
         address_of: Its picture policy: the address that a picture gets, or None to leave it out.
+        measured: Completes a picture beside the text by what is known of it.
         language: Of its articles that name none.
         author: Of its articles that name none.
         via: The address that it is fetched from, if it is itself a feed; its entries then name it.
@@ -36,6 +38,7 @@ class SourceFace:
     id: str
     title: str
     address_of: AddressOf
+    measured: Measure = lambda _, shown: shown
     link: str | None = None
     language: str | None = None
     author: str | None = None
@@ -53,7 +56,7 @@ def entry(article: Article, source: SourceFace, *, merged: bool) -> Entry:
         source: The source that it is from.
         merged: The feed has several sources, so each entry names its own.
     """
-    image = _lead(article.lead_image, source.address_of)
+    image = _lead(article.lead_image, source)
     return Entry(
         id=article.id,
         title=article.title,
@@ -173,11 +176,11 @@ def _attribute(name: str, value: str | int) -> str:
     return f' {name}="{html.escape(str(value))}"'
 
 
-def _lead(image: Image | None, address_of: AddressOf) -> EntryImage | None:
-    address = _address(image, address_of)
+def _lead(image: Image | None, source: SourceFace) -> EntryImage | None:
+    address = _address(image, source.address_of)
     if image is None or address is None:
         return None
-    return EntryImage(href=address, width=image.width, height=image.height)
+    return source.measured(image, EntryImage(href=address, width=image.width, height=image.height))
 
 
 def _address(image: Image | None, address_of: AddressOf) -> str | None:

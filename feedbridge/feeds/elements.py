@@ -180,7 +180,9 @@ def _add_image(parent: etree._Element, image: EntryImage, extensions: tuple[Elem
     """Show a picture beside the text, as Media RSS writes it; what the source says of it more fully stands."""
     size = {"width": image.width, "height": image.height}
     sized = {name: str(pixels) for name, pixels in size.items() if pixels is not None}
-    content = {"url": image.href, "medium": "image"} | ({"type": image.type} if image.type else {}) | sized
+    told = {"type": image.type, "fileSize": image.length}
+    content = {"url": image.href, "medium": "image"} | {name: str(value) for name, value in told.items() if value}
+    content |= sized
     if image.href not in media_contents(extensions):
         etree.SubElement(parent, MEDIA_CONTENT, content)
     etree.SubElement(parent, MEDIA_THUMBNAIL, {"url": image.href} | sized)

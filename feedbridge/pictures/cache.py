@@ -117,6 +117,11 @@ class Draft:
         self._digest.update(piece)
         self.size += len(piece)
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what has been written so far, in hex."""
+        return self._digest.hexdigest()
+
     def identify(self) -> Kind | Unfit:
         """What has been written so far."""
         if not self.size:
@@ -126,7 +131,7 @@ class Draft:
 
     def label(self, kind: Kind, fetched: datetime) -> Label:
         """What is to be kept of it."""
-        return Label(kind=kind, size=self.size, digest=self._digest.hexdigest(), fetched=fetched)
+        return Label(kind=kind, size=self.size, digest=self.digest, fetched=fetched)
 
 
 class Cache:

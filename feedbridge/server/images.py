@@ -8,7 +8,7 @@ import hashlib
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,26 +20,16 @@ from starlette.types import Receive, Scope, Send
 
 from feedbridge.asking import body_of, host_of, without_user
 from feedbridge.errors import FetchError, Gone, Refused
-from feedbridge.fetch.client import Answer, Ask, Client
+from feedbridge.fetch.client import Answer
 from feedbridge.logs import logger
 from feedbridge.pictures.cache import CAN_READ_AT_ONCE, Cache, Held, Label
+from feedbridge.pictures.fetching import Fetch
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.kinds import Unfit
 from feedbridge.pictures.referers import Referers
 from feedbridge.pictures.resize import Shape
-from feedbridge.reach import Allowance, refuse_url
+from feedbridge.reach import refuse_url
 from feedbridge.server.respond import ALLOWED, Headers, Reply, plain
-
-Fetch = Callable[[str, str | None], Awaitable[Answer]]
-"""Fetches an address, with this Referer or none; bounded in bytes and time, and guarded. Raises FetchError."""
-
-ACCEPT = "image/avif, image/webp, image/png, image/jpeg, image/gif, image/*;q=0.5, */*;q=0.1"
-
-MAX_BYTES = 20 * 2**20
-"""Of a picture."""
-
-TIMEOUT = timedelta(seconds=20)
-"""For fetching one."""
 
 WAIT_SECONDS = 30.0
 """Nobody waits longer for a picture; it is fetched all the same, and there when it is asked for again."""
@@ -95,41 +85,6 @@ class Failure:
 
 class _NoPicture(Exception):  # noqa: N818  (an answer, not a fault)
     """What came is not shown as a picture."""
-
-
-def fetching(
-    client: Client,
-    *,
-    timeout: timedelta = TIMEOUT,
-    max_bytes: int = MAX_BYTES,
-    allow: Allowance | None = None,
-    proxy: str | None = None,
-) -> Fetch:
-    """Fetch pictures with the guarded client.
-
-    Args:
-        client: Is open as long as pictures are fetched.
-        timeout: For a picture, redirects and all.
-        max_bytes: Of a picture, as it comes and unpacked.
-        allow: What may be reached beside the public web.
-        proxy: As in `Ask`.
-    """
-    opened = allow or Allowance()
-
-    async def fetch(address: str, referer: str | None) -> Answer:
-        headers = {"Accept": ACCEPT} | ({"Referer": referer} if referer else {})
-        ask = Ask(
-            url=address,
-            timeout=timeout,
-            max_bytes=max_bytes,
-            max_decoded_bytes=max_bytes,
-            headers=headers,
-            allow=opened,
-            proxy=proxy,
-        )
-        return await client.fetch(ask)
-
-    return fetch
 
 
 def image_routes(proxy: "ImageProxy") -> list[BaseRoute]:

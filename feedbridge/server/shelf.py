@@ -37,7 +37,10 @@ PICTURE_TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".png": "image/png",
+    ".gif": "image/gif",
     ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
     ".ico": "image/x-icon",
 }
 """Pictures that are served, by their endings; no SVG, which can hold scripts."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from feedbridge.store.schema import documents, families, feed_entries, feeds, outputs
+from feedbridge.store.schema import documents, families, feed_entries, feeds, outputs, shown_pictures
 from feedbridge.store.times import from_ms, to_ms
 
 SUBSCRIPTION = 0
@@ -110,7 +110,7 @@ def forget_families(connection: Connection, *, but: Iterable[str]) -> None:
     """Drop the feeds that the settings no longer have."""
     names = list(but)
     gone = select(feeds.c.id).where(feeds.c.family.not_in(names))
-    for table in (documents, feed_entries):
+    for table in (documents, feed_entries, shown_pictures):
         connection.execute(delete(table).where(table.c.feed_id.in_(gone)))
     connection.execute(delete(feeds).where(feeds.c.family.not_in(names)))
     connection.execute(delete(families).where(families.c.name.not_in(names)))
@@ -121,7 +121,8 @@ def forget_empty_feeds(connection: Connection, family: str, *, by_value: bool) -
     held = select(feed_entries.c.feed_id).where(feed_entries.c.feed_id == feeds.c.id).exists()
     empty = feeds.c.family == family, ~held
     gone = select(feeds.c.id).where(*empty, *(() if by_value else (feeds.c.value.is_not(None),)))
-    connection.execute(delete(documents).where(documents.c.feed_id.in_(gone)))
+    for table in (documents, shown_pictures):
+        connection.execute(delete(table).where(table.c.feed_id.in_(gone)))
     connection.execute(delete(feeds).where(feeds.c.id.in_(gone)))
 
 

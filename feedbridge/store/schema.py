@@ -199,3 +199,46 @@ outputs = Table(
     Column("digest", String, nullable=False, doc="SHA-256 of its bytes."),
     Column("size", BigInteger, nullable=False),
 )
+
+pictures = Table(
+    "pictures",
+    metadata,
+    _key(),
+    Column("key", String, nullable=False, unique=True, doc="SHA-256 of the address, for addresses can be long."),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("also", Text, nullable=False, server_default="[]", doc="JSON: where else a copy can be had."),
+    Column("due_at", BigInteger, nullable=False, doc="When it is to be looked for next."),
+    Column("checked_at", BigInteger, doc="When it was last looked for."),
+    Column("failures", Integer, nullable=False, server_default="0", doc="How often that has failed on end."),
+    Column("reason", Text, doc="Why it failed; NULL where it did not."),
+    Column("media_type", String),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("size", BigInteger),
+    Column("copy", Text, doc="Its copy, relative to the output folder."),
+    Column("unshown_at", BigInteger, doc="Since when no document shows it."),
+    Index(None, "host"),
+    Index(None, "due_at"),
+    Index(None, "copy"),
+)
+
+picture_hosts = Table(
+    "picture_hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False, doc="When it is to be asked next."),
+    Column("checked_at", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False, doc="How often it has failed on end."),
+    Column("reason", Text, doc="Why none of its pictures is used; NULL while they are."),
+)
+
+shown_pictures = Table(
+    "shown_pictures",
+    metadata,
+    Column("feed_id", ForeignKey(feeds.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, doc="Of the document."),
+    Column("picture_id", ForeignKey(pictures.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("wish", String, primary_key=True, doc="`copy` or `check`."),
+    Index(None, "picture_id"),
+)

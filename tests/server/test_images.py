@@ -28,13 +28,14 @@ from structlog.testing import capture_logs
 from feedbridge.fetch.body import Body
 from feedbridge.fetch.client import Answer, Client
 from feedbridge.pictures.cache import Cache, Label
+from feedbridge.pictures.fetching import fetching
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.kinds import Kind, identify
 from feedbridge.pictures.referers import Referers
 from feedbridge.pictures.resize import Shape
 from feedbridge.reach import parse_allowance
 from feedbridge.server import images
-from feedbridge.server.images import PLACEHOLDER, ImageProxy, fetching, image_routes, opening, wanted
+from feedbridge.server.images import PLACEHOLDER, ImageProxy, image_routes, opening, wanted
 
 from .conftest import Site
 

@@ -1,0 +1,139 @@
+"""Copies of pictures beside the feeds: one file for the same bytes, whatever addresses they came from.
+
+They are named by what they hold (`media/ab/<SHA-256>.jpg`), so that a file never changes, and may be kept by caches
+for ever.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from feedbridge.errors import UnusableItem
+from feedbridge.pictures.cache import Draft
+from feedbridge.pictures.kinds import Kind, Unfit
+from feedbridge.pictures.resize import Shape
+
+FOLDER = "media"
+"""Below the output folder."""
+
+_BESIDE = ".feedbridge-tmp"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copy:
+    """A copy of a picture.
+
+    Attributes:
+        path: Relative to the output folder, with `/`.
+        size: In bytes.
+    """
+
+    path: str
+    kind: Kind
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A file among the copies: its bytes, and when it was written."""
+
+    size: int
+    changed: datetime
+
+
+class Media:
+    """The copies below an output folder. Methods may be called from any thread, and wait for the disk.
+
+    Args:
+        output: The folder that feeds are written to.
+        shape: What pictures are made into; None: left as they are.
+    """
+
+    def __init__(self, output: Path, *, shape: Shape | None = None) -> None:
+        self._output = output
+        self._root = output / FOLDER
+        self._shape = shape
+
+    def take(self, pieces: Iterable[bytes]) -> Copy:
+        """Keep a picture, whole or not at all.
+
+        Raises:
+            UnusableItem: It is none that is shown; the text goes on after "what came".
+            OSError: The disk does not take it.
+        """
+        with self._draft() as draft:
+            for piece in pieces:
+                draft.write(piece)
+            kind = draft.identify()
+            if isinstance(kind, Unfit):
+                raise UnusableItem(kind.reason)
+            made = self._shape.fit(Path(draft.path)) if self._shape is not None else None
+            if made is None:
+                return self._keep(draft, kind)
+        with self._draft() as draft:
+            draft.write(made)
+            kind = draft.identify()
+            if isinstance(kind, Unfit):
+                raise UnusableItem(kind.reason)
+            return self._keep(draft, kind)
+
+    def there(self) -> dict[str, Stored]:
+        """What is there, by path; leftovers of a killed run are removed."""
+        found = {}
+        for folder in self._shelves():
+            for entry in os.scandir(folder):
+                if entry.name.endswith(_BESIDE):
+                    Path(entry.path).unlink(missing_ok=True)
+                elif entry.is_file(follow_symlinks=False):
+                    stat = entry.stat(follow_symlinks=False)
+                    changed = datetime.fromtimestamp(stat.st_mtime, UTC)
+                    found[f"{FOLDER}/{folder.name}/{entry.name}"] = Stored(size=stat.st_size, changed=changed)
+        return found
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove copies, if they are there.
+
+        Raises:
+            OSError: One cannot be removed.
+        """
+        for path in paths:
+            (self._output / path).unlink(missing_ok=True)
+
+    def _shelves(self) -> Iterator[Path]:
+        if self._root.is_dir():
+            yield from (folder for folder in self._root.iterdir() if folder.is_dir() and not folder.is_symlink())
+
+    @contextlib.contextmanager
+    def _draft(self) -> Iterator[Draft]:
+        folder = self._root / "new"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = f"{folder}/{secrets.token_hex(8)}{_BESIDE}"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            yield Draft(path, handle)
+        finally:
+            Path(path).unlink(missing_ok=True)
+            os.close(handle)
+
+    def _keep(self, draft: Draft, kind: Kind) -> Copy:
+        digest = draft.digest
+        path = f"{FOLDER}/{digest[:2]}/{digest}.{kind.ending}"
+        target = self._output / path
+        if not (target.is_file() and target.stat().st_size == draft.size):
+            os.fsync(draft.handle)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(draft.path, target)  # noqa: PTH105  (the draft's path is text)
+            _sync(target.parent)
+        return Copy(path=path, kind=kind, size=draft.size)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
