@@ -7,15 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
 from feedbridge.keeping import Tally
+from feedbridge.policies import LONGEST_CHAIN
 from feedbridge.refresh import Wish, refresh
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.store import articles
 from feedbridge.store.database import Store
+
+if TYPE_CHECKING:
+    from feedbridge.settling import InThread, Settler
 
 Progress = Callable[[str, int, int], None]
 """Told the source, and how many of its files of how many are done."""
@@ -184,24 +189,30 @@ def _settle_pictures(
 
     async def settle(pool: ThreadPoolExecutor) -> None:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, pool)
-        began = published = time.monotonic()
-        looked, changed = 0, False
         async with Client(user_agent=user_agent(settings.site)) as client:
             settler = make_settler(store, settings, client, in_thread=in_thread)
             changed = await settler.tidy()
-            while True:
-                has_time = time.monotonic() - began < CHECKS_SECONDS
-                settled = await settler.settle(copies_only=not has_time)
-                changed |= settled.changed
-                looked += settled.looked
-                if not settled.looked:
-                    break
-                progress("pictures", looked, looked + settled.left)
-                if changed and time.monotonic() - published > COPIES_SECONDS:
-                    await in_thread(partial(publish, patience))
-                    changed, published = False, time.monotonic()
-        if changed or report.waiting:
-            await in_thread(partial(publish, publishing.Patience(0)))
+            ends = time.monotonic() + CHECKS_SECONDS
+            for _ in range(LONGEST_CHAIN):  # a document that was written anew may need other pictures looked for
+                changed |= await look(settler, in_thread, ends)
+                if not (changed or report.waiting):
+                    return
+                await in_thread(partial(publish, publishing.Patience(0)))
+                changed = False
+
+    async def look(settler: "Settler", in_thread: "InThread", ends: float) -> bool:
+        """Look for all that is due; says whether documents are to be written otherwise."""
+        looked, changed, published = 0, False, time.monotonic()
+        while True:
+            settled = await settler.settle(copies_only=time.monotonic() > ends)
+            if not settled.looked:
+                return changed
+            changed |= settled.changed
+            looked += settled.looked
+            progress("pictures", looked, looked + settled.left)
+            if changed and time.monotonic() - published > COPIES_SECONDS:
+                await in_thread(partial(publish, patience))
+                changed, published = False, time.monotonic()
 
     def publish(patience: publishing.Patience) -> None:
         _publish(store, settings, now=now, report=report, patience=patience)

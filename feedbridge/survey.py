@@ -127,7 +127,7 @@ def survey(settings: Settings, *, policy: Chain | None, check: int) -> Survey:
     Args:
         settings: The sources, the store, and the policies that are in force.
         policy: One to try out, or None.
-        check: Of each host that readers would ask under it, so many addresses are asked.
+        check: Of each host that pictures would come from under it, so many addresses are asked.
 
     Raises:
         StoreError: The store cannot be read.
@@ -205,9 +205,9 @@ def _count(
         if after is None:
             count.left_out += 1
             continue
-        host = host_of(after)
-        count.after[host] += 1
-        count.to_check.setdefault(host, []).append(after)
+        count.after[host_of(after)] += 1
+        for comes_from in filter(None, (one.address(image) for one in policy)):
+            count.to_check.setdefault(host_of(comes_from), []).append(comes_from)
         if before != after:
             count.changed += 1
             if len(count.samples) < SAMPLES:

@@ -21,6 +21,7 @@ CHECK: Wish = "check"
 _VARIABLES = 500
 _NEVER = 2**62
 _NOW = 0
+_PORTS = {"http": 80, "https": 443}
 
 Value = TypeVar("Value")
 
@@ -97,9 +98,11 @@ def key_of(address: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """The host of an address in lower case, or an empty text."""
+    """The host of an address in lower case, with its port where that is a special one; else an empty text."""
     try:
-        return urlsplit(address).hostname or ""
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        return host if parts.port in {None, _PORTS.get(parts.scheme)} else f"{host}:{parts.port}"
     except ValueError:
         return ""
 
