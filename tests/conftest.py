@@ -151,6 +151,7 @@ class Site:
         self.store = folder / "var" / "feedbridge.db"
         self.archive = self.add_source("voa")
         self.feeds: list[dict[str, Any]] = [{"name": "news"}]
+        self.pictures: dict[str, Any] = {}
         self.now = NOON
 
     def add_source(self, name: str, seed: int = 1, **options: Any) -> Archive:
@@ -169,7 +170,8 @@ class Site:
 
     def settings(self) -> Settings:
         site = {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options}
-        return Settings.model_validate({"site": site, "source": self.sources, "feed": self.feeds})
+        tables = {"site": site, "pictures": self.pictures, "source": self.sources, "feed": self.feeds}
+        return Settings.model_validate(tables)
 
     def build(
         self,
@@ -188,6 +190,7 @@ class Site:
     def write_config(self) -> Path:
         """The settings as a file, for a process of its own."""
         tables = [("[site]", {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options})]
+        tables += [("[pictures]", self.pictures)]
         tables += [("[[source]]", source) for source in self.sources]
         tables += [("[[feed]]", feed) for feed in self.feeds]
         path = self.folder / "feedbridge.toml"
