@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from feedbridge import publishing, schedule
 from feedbridge.articles.identity import spellings
@@ -21,7 +21,7 @@ from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
-from feedbridge.store import articles, feeds, polls, schema, visits
+from feedbridge.store import articles, feeds, polls, visits
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
 from feedbridge.store.visits import Visit
@@ -224,8 +224,7 @@ def _site_status(
     from feedbridge.asking import without_user  # here, for they bring what only the web needs
     from feedbridge.visiting import address_of
 
-    row = connection.scalar(select(schema.sources.c.id).where(schema.sources.c.name == source.name))
-    visit = visits.visit_of(connection, row) if row is not None else None
+    visit = visits.visit_by_name(connection, source.name)
     if visit is None or visit.url != source.url:  # what is remembered of another address says nothing of this one
         visit = Visit(url=source.url)
     wish = summary.not_before
@@ -235,16 +234,8 @@ def _site_status(
         moved_to=without_user(visit.moved_to) if visit.moved_to else None,
         found=without_user(visit.found) if visit.found else None,
         not_before=wish if wish and now < wish <= now + LONGEST_WISH else None,
-        unchanged=_brought_nothing(connection, row),
+        unchanged=summary.unchanged,
     )
-
-
-def _brought_nothing(connection: Connection, source_id: int | None) -> bool | None:
-    """Whether the last refresh that went well brought nothing new; None where none is remembered."""
-    polled = schema.polls.c
-    went_well = select(polled.new + polled.changed).where(polled.source_id == source_id, polled.error.is_(None))
-    brought = connection.scalar(went_well.order_by(polled.id.desc()).limit(1))
-    return None if brought is None else brought == 0
 
 
 def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedStatus]:

@@ -63,6 +63,7 @@ class SourceSummary:
         old_rules: Articles that were read by rules older than this program's.
         last_success: When the last successful refresh began.
         last_error: The last refresh that failed, as far as it is remembered.
+        unchanged: The last one that went well brought nothing new; None where none is remembered.
         failures: How often it has failed on end.
         next_poll_at: When it is due next; None where no daemon has scheduled it.
         not_before: Its site wishes not to be asked sooner.
@@ -78,6 +79,7 @@ class SourceSummary:
     old_rules: int = 0
     last_success: datetime | None = None
     last_error: Poll | None = None
+    unchanged: bool | None = None
     failures: int = 0
     next_poll_at: datetime | None = None
     not_before: datetime | None = None
@@ -169,6 +171,7 @@ def summary(connection: Connection, name: str, *, now: datetime, normaliser: int
         old_rules=counts[3],
         last_success=from_ms(row.succeeded_at),
         last_error=_last_error(connection, row.id),
+        unchanged=_brought_nothing(connection, row.id),
         failures=row.failures,
         next_poll_at=from_ms(row.next_poll_at),
         not_before=from_ms(row.not_before),
@@ -215,6 +218,12 @@ def _last_error(connection: Connection, source_id: int) -> Poll | None:
         changed=row.changed,
         unusable=row.unusable,
     )
+
+
+def _brought_nothing(connection: Connection, source_id: int) -> bool | None:
+    went_well = select(polls.c.new + polls.c.changed).where(polls.c.source_id == source_id, polls.c.error.is_(None))
+    brought = connection.scalar(went_well.order_by(polls.c.id.desc()).limit(1))
+    return None if brought is None else brought == 0
 
 
 def _unusable(connection: Connection, source_id: int) -> Sequence[tuple[str, str]]:

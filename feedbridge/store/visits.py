@@ -4,10 +4,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, Row, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.model import RawItem, SourceFacts
@@ -77,8 +77,17 @@ class Told:
 def visit_of(connection: Connection, source_id: int) -> Visit | None:
     """What is remembered of a source, or None before its first good answer."""
     row = connection.execute(select(visits).where(visits.c.source_id == source_id)).one_or_none()
-    if row is None:
-        return None
+    return _visit(row) if row else None
+
+
+def visit_by_name(connection: Connection, name: str) -> Visit | None:
+    """The same by the name of the source, which need not be known."""
+    query = select(visits).join(sources, sources.c.id == visits.c.source_id).where(sources.c.name == name)
+    row = connection.execute(query).one_or_none()
+    return _visit(row) if row else None
+
+
+def _visit(row: Row[Any]) -> Visit:
     return Visit(
         url=row.url,
         moved_to=row.moved_to,

@@ -130,6 +130,20 @@ def test_a_shape_is_noted_once_all_was_read_by_it(store: Store) -> None:
     assert (state.shape, state.succeeded_at) == ("b", NOON)
 
 
+def test_the_last_success_says_whether_it_brought_something(store: Store) -> None:
+    """A failure since then changes nothing; before the first success nobody knows."""
+    brought = []
+    with store.transaction() as connection:
+        for name in ("voa", "other"):
+            polls.source_state(connection, name)
+        polls.record(connection, 2, poll(NOON))
+        for one in (poll(NOON, error="away"), replace(poll(NOON), new=0), replace(poll(NOON), new=0, changed=0)):
+            polls.record(connection, 1, one)
+            polls.record(connection, 1, poll(NOON, error="away"))
+            brought.append(polls.summary(connection, "voa", now=NOON, normaliser=1).unchanged)
+    assert brought == [None, False, True]
+
+
 def test_unknown_source_has_an_empty_summary(store: Store) -> None:
     """A source that was never refreshed is told as such, and is not entered by the question."""
     with store.transaction() as connection:

@@ -111,6 +111,13 @@ def test_a_visit_comes_back_as_it_was_kept(connection: Connection) -> None:
     assert visits.visit_of(connection, 2) == Visit(url="https://other.example/")
 
 
+def test_a_visit_is_found_by_the_name_of_its_source(connection: Connection) -> None:
+    """None where there was none yet, and where nobody knows the name; the question enters no source."""
+    visits.keep_visit(connection, 2, VISIT)
+    assert [visits.visit_by_name(connection, name) for name in ("blog", "other", "unknown")] == [None, VISIT, None]
+    assert polls.source_state(connection, "next").row == 3
+
+
 def test_facts_are_told_by_name(connection: Connection) -> None:
     """Of the sources that have been visited."""
     assert visits.facts(connection) == {}
