@@ -14,6 +14,7 @@ import feedbridge
 from feedbridge.errors import FetchError, Gone, ParseError, Refused
 from feedbridge.fetch.client import Answer, Ask, Client
 from feedbridge.fetch.manners import Manners
+from feedbridge.reach import host_of
 from feedbridge.settings import FeedSource, Site
 from feedbridge.workers import Job, Readers, Reading
 
@@ -159,11 +160,6 @@ def user_agent(site: Site) -> str:
     """What we call ourselves, and where to write to."""
     contact = site.contact or site.base_url
     return f"feedbridge/{feedbridge.__version__} (+{contact.encode('ascii', 'replace').decode()})"
-
-
-def host_of(url: str) -> str:
-    """The host of an address, in lower case."""
-    return urlsplit(url).hostname or ""
 
 
 def _headers(source: FeedSource, url: str) -> dict[str, str]:

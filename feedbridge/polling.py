@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from feedbridge import schedule
 from feedbridge.fetch.validators import LONGEST_WISH
 from feedbridge.keeping import Tally
+from feedbridge.reach import host_of
 from feedbridge.refresh import Wish, refresh
 from feedbridge.schedule import Rhythm
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
@@ -69,6 +69,7 @@ class Schedule:
         self._store = store
         self._dice = dice
         self._sources: Mapping[str, Source] = {}
+        self._hosts: Mapping[str, str] = {}
         self._ahead: timedelta | None = None
         self._looked: timedelta | None = None
         self.use(settings)
@@ -76,6 +77,7 @@ class Schedule:
     def use(self, settings: Settings) -> None:
         """Take the sources from these settings."""
         self._sources = {source.name: source for source in settings.source}
+        self._hosts = {source.name: host_of(source.url) for source in settings.source if isinstance(source, FeedSource)}
         self._output = settings.site.output
 
     def start(self, *, now: datetime) -> None:
@@ -111,7 +113,7 @@ class Schedule:
             limit: At most so many.
             at_work: The names of those that are claimed already.
         """
-        hosts = {name: _host(source.url) for name, source in self._sources.items() if isinstance(source, FeedSource)}
+        hosts = self._hosts
         queues = Counter(hosts[name] for name in at_work if name in hosts)
         chosen: list[str] = []
         with self._store.transaction() as connection:
@@ -258,7 +260,3 @@ class Schedule:
 def _wish(one: Planned, *, now: datetime) -> datetime | None:
     """Until when its site wishes to be left alone; None where that is no wish, but a clock that ran ahead."""
     return one.not_before if one.not_before and one.not_before <= now + LONGEST_WISH else None
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""

@@ -98,6 +98,11 @@ def parse_allowance(values: Sequence[str]) -> Allowance:
     return Allowance(hosts=frozenset(hosts), networks=frozenset(networks))
 
 
+def host_of(url: str) -> str:
+    """The host of an address (URL), in lower case; empty where it names none."""
+    return urlsplit(url).hostname or ""
+
+
 def refuse_url(url: str) -> str | None:
     """Why an address (URL) is not fetched whatever it resolves to, in words; None if nothing speaks against it.
 

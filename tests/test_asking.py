@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 import feedbridge
-from feedbridge.asking import Web, body_of, host_of, user_agent, without_user
+from feedbridge.asking import Web, body_of, user_agent, without_user
 from feedbridge.errors import FetchError, Gone, ParseError, Refused
 from feedbridge.fetch.client import Answer
 from feedbridge.settings import FeedSource, Site
@@ -306,10 +306,7 @@ def test_an_answer_without_a_body_has_no_pieces() -> None:
         assert list(told) == []
 
 
-def test_addresses_for_people_and_for_manners() -> None:
-    """A host in lower case without its port; an address without user name and password."""
-    assert host_of("https://you@News.Example:8443/a") == "news.example"
-    assert host_of("http://[::1]:80/") == "::1"
-    assert host_of("mailto:a@b") == ""
+def test_addresses_for_people() -> None:
+    """An address without user name and password."""
     assert without_user("https://you:pass@news.example:8443/a?b#c") == "https://news.example:8443/a?b#c"
     assert without_user("https://news.example/@a") == "https://news.example/@a"

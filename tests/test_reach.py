@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedbridge.reach import Allowance, parse_allowance, refuse_url
+from feedbridge.reach import Allowance, host_of, parse_allowance, refuse_url
 
 MEND = 'give a host, "host:port" or a network such as "10.0.0.0/8"'
 PUBLIC = Allowance()
@@ -320,3 +320,10 @@ def test_hosts_in_odd_spellings_are_refused(host: str) -> None:
 def test_any_address_is_judged(url: str) -> None:
     """Whatever the address, the answer is a sentence or none."""
     assert refuse_url(url) is None or refuse_url(url)
+
+
+def test_hosts_of_addresses() -> None:
+    """In lower case, without user name, brackets and port."""
+    assert host_of("https://you@News.Example:8443/a") == "news.example"
+    assert host_of("http://[::1]:80/") == "::1"
+    assert host_of("mailto:a@b") == ""
