@@ -1,6 +1,5 @@
 """Sites are asked politely, and what they answer is read at arm's length."""
 
-import base64
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -8,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import feedbridge
 from feedbridge.errors import FetchError, Gone, ParseError, Refused
-from feedbridge.fetch.client import Answer, Ask, Client
+from feedbridge.fetch.client import Answer, Ask, Client, basic, login_of
 from feedbridge.fetch.manners import Manners
 from feedbridge.reach import host_of
 from feedbridge.settings import FeedSource, Site
@@ -168,16 +167,9 @@ def _headers(source: FeedSource, url: str) -> dict[str, str]:
     if (own.scheme, own.hostname, own.port) != (asked.scheme, asked.hostname, asked.port):
         return {}
     headers = dict(source.headers)
-    if login := source.login or _login(own):
-        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    if login := source.login or login_of(source.url):
+        headers["Authorization"] = basic(login)
     return headers
-
-
-def _login(own: SplitResult) -> str | None:
-    """The user name and password that stand in an address."""
-    if own.username is None:
-        return None
-    return f"{unquote(own.username)}:{unquote(own.password or '')}"
 
 
 def without_user(url: str) -> str:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, cast
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 import httpx
@@ -247,9 +248,8 @@ class _Journey:
         """What was given for the first server alone, by names in lower case; nothing once we talk with another."""
         if not self.is_at_origin:
             return {}
-        user = self._start
-        secret = base64.b64encode(f"{user.username}:{user.password}".encode()).decode("ascii")
-        own = {"authorization": f"Basic {secret}"} if user.userinfo else {}
+        login = login_of(self._ask.url)
+        own = {"authorization": basic(login)} if login else {}
         return own | {name.lower(): value for name, value in self._ask.headers.items()}
 
     @property
@@ -323,6 +323,21 @@ def _in_words(error: httpx.HTTPError) -> str:
             return "what came is no valid HTTP answer"
         case _:
             return "the connection broke off"
+
+
+# Logins
+
+
+def login_of(url: str) -> str | None:
+    """The user name and password that stand in an address (URL), as `user:password`; None where none do."""
+    stands = urlsplit(url).netloc.rpartition("@")[0]
+    user, _, password = stands.partition(":")
+    return f"{unquote(user)}:{unquote(password)}" if stands else None
+
+
+def basic(login: str) -> str:
+    """`user:password` as the header Authorization has it (RFC 7617)."""
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
 # Addresses
