@@ -282,6 +282,16 @@ def test_memory_has_an_end(reader: Process) -> None:
     assert reader.process.wait(10) == reading.OUT_OF_MEMORY
 
 
+@pytest.mark.parametrize("slip", [b"", b"<b></i>"], ids=["well-formed", "to be mended"])
+def test_a_tree_that_is_too_large_is_no_slip_of_its_document(slip: bytes) -> None:
+    """The parser of XML calls it one; it is said that memory ended all the same."""
+    body = FEED.replace(b"<item>", slip + b"<x/>" * 3_000_000 + b"<item>", 1)
+    with running(sys.executable, "-P", "-m", "feedbridge.reading") as process:
+        with pytest.raises(ValueError):
+            process.open("feed", body, seconds=60)
+        assert process.process.wait(10) == reading.OUT_OF_MEMORY
+
+
 def test_time_has_an_end(reader: Process) -> None:
     """A process that nobody waits for any more ends itself, whatever it is doing."""
     with pytest.raises(ValueError):

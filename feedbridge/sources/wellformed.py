@@ -65,15 +65,10 @@ def read_tree(text: str) -> tuple[etree._Element, bool] | None:
     if start is None:
         return None
     simple = simplify(text[start:])
-    try:
-        return etree.fromstring(simple.encode(), _parser(recover=False)), True
-    except etree.XMLSyntaxError:
-        mended, ended = mend(simple)
-    try:
-        root = etree.fromstring(mended.encode(), _parser(recover=True))
-    except etree.XMLSyntaxError:
-        return None
-    if root is None:
+    if (root := _parsed(simple, recover=False)) is not None:
+        return root, True
+    mended, ended = mend(simple)
+    if (root := _parsed(mended, recover=True)) is None:
         return None
     _declare(root)
     return root, ended
@@ -256,7 +251,18 @@ def _declare(root: etree._Element) -> None:
                 del element.attrib[attribute]
 
 
-def _parser(*, recover: bool) -> etree.XMLParser:
-    return etree.XMLParser(
+def _parsed(text: str, *, recover: bool) -> etree._Element | None:
+    """The tree of a document; None if it is not well-formed, or if even with `recover` there is none.
+
+    Raises:
+        MemoryError: There is not enough memory for it, which lxml takes for a slip of the document.
+    """
+    parser = etree.XMLParser(
         recover=recover, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8"
     )
+    try:
+        return etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from error
+        return None
