@@ -179,6 +179,7 @@ class Store:
         with self.transaction() as connection:
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
+        self._engine.dispose()  # some of its questions stay open on the connection, and a log in use cannot shrink
 
 
 def _is_store(path: Path) -> bool:
