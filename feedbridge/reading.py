@@ -210,9 +210,7 @@ def _read(opening: Opening, body: bytes, harvest: "_Harvest") -> Answer:
         raise
     except Exception as error:  # noqa: BLE001  (whatever a parser stumbles over is told, and costs this page alone)
         return harvest.broken_off(f"cannot be read ({type(error).__name__}: {error})")
-    return Answer(
-        facts=harvest.facts, items=len(harvest.items), left_out=tuple(harvest.left_out), beyond=harvest.beyond
-    )
+    return harvest.answer()
 
 
 @dataclass(slots=True)
@@ -258,6 +256,13 @@ class _Harvest:
         self.items.append(whole)
         self.outlines.append(outline)
         self._index_size += len(outline)
+
+    def answer(self) -> Answer:
+        """What was taken; where there was something, but nothing could be, that is why the page cannot be read."""
+        if self.left_out and not self.items:
+            first = self.left_out[0]
+            return self.broken_off(f"has nothing that can be taken ({first.name}: {first.reason})")
+        return Answer(facts=self.facts, items=len(self.items), left_out=tuple(self.left_out), beyond=self.beyond)
 
     def broken_off(self, reason: str) -> Answer:
         self.items.clear()

@@ -47,6 +47,12 @@ def wide(page: Page) -> Parts:
     yield from (RawItem(title="x" * 60_000) for _ in range(200))
 
 
+def too_wordy(page: Page) -> Parts:
+    yield SourceFacts(title="x")
+    yield RawItem(title="content", content="x" * (2**21 + 1))
+    yield RawItem(title="outline" * 2**16)
+
+
 def strange(page: Page) -> Parts:
     print("this is no answer")
     os.write(1, b"nor is this")
@@ -97,7 +103,7 @@ class Made:
         return self._parse(page)
 
 
-MADE = (many, wordy, wide, strange, elsewhere, unreadable, surprising, greedy, endless, limits, echo)
+MADE = (many, wordy, too_wordy, wide, strange, elsewhere, unreadable, surprising, greedy, endless, limits, echo)
 
 
 class Process:
@@ -224,6 +230,14 @@ def test_what_is_too_long_is_left_out_and_named(reader: Process) -> None:
     )
     assert [outline.item.title for outline in reader.outlines(1)] == ["good"]
     assert [item.content for _, item in reader.items(0)] == ["й" * 2**20]
+
+
+def test_a_page_of_which_nothing_is_taken_cannot_be_read(reader: Process) -> None:
+    """It is no page without news: the first item that was left out is named with the reason."""
+    assert reader.open("too_wordy") == Answer(
+        error="has nothing that can be taken"
+        " (content: its content is too long: 2,097,153 bytes, and 2,097,152 are taken)"
+    )
 
 
 def test_the_index_is_bounded(reader: Process) -> None:
