@@ -180,8 +180,7 @@ class _Refresh:
 
         What the validators stand for was read by the old ones: they are forgotten.
         """
-        told_anew = Tally(source=self._source.name)
-        keeper = Keeper(self._store, self._state, self._rules, told_anew, now=self._wish.now)
+        keeper = Keeper(self._store, self._state, self._rules, self._tally, now=self._wish.now)
         with self._store.transaction() as connection:
             polls.begin(connection, self._state.row, shape=self._shape)
             visits.keep_visit(connection, self._state.row, self._visit)
@@ -193,15 +192,14 @@ class _Refresh:
                 break
             tellings = [self._telling(one.item, one.digest, article=one.article) for one in told if one.item]
             keeper.keep(tellings)
-            told_anew.read += len(tellings)
+            self._tally.read += len(tellings)
             reached = told[-1].article
         with self._store.transaction() as connection:
             polls.note_shape(connection, self._state.row, shape=self._shape)
-        self._tally.read += told_anew.read
-        self._tally.changed += told_anew.changed
-        self._tally.unusable += told_anew.unusable
-        if self._wish.reread:  # else what is told now is counted
-            self._tally.files, self._tally.same = told_anew.read, told_anew.same
+        if self._wish.reread:
+            self._tally.files = self._tally.read
+        else:
+            self._tally.same = 0  # what the feed tells now is counted
 
     def _stays_away(self) -> bool:
         """Whether the site is not to be asked now; the tally says why."""
