@@ -418,7 +418,7 @@ class _Daemon:
         began, now = time.monotonic(), _now()
         self._metrics.late((now - claim.due).total_seconds())
         work = partial(self._schedule.poll, claim, now=now, stop=self._asked_to_stop)
-        done = await self._finish(claim, self._in_thread(self._polling, work))
+        done = await self._finish(claim, self._in_thread(self._polling, work), now=now)
         if done:
             self._tell(done, seconds=time.monotonic() - began)
         if done and claim.name in self._noticed:
@@ -432,17 +432,17 @@ class _Daemon:
         began, now = time.monotonic(), _now()
         self._metrics.late((now - claim.due).total_seconds())
         try:
-            done = await self._finish(claim, self._visit_site(claim, now=now))
+            done = await self._finish(claim, self._visit_site(claim, now=now), now=now)
         finally:
             self._visited.discard(claim.name)
         if done:
             self._tell(done, seconds=time.monotonic() - began)
         self._look_soon()
 
-    async def _finish(self, claim: Claim, work: Coroutine[Any, Any, Polled]) -> Polled | None:
-        """Wait for a refresh; the claim of one that breaks off is given back later, and None is given."""
+    async def _finish(self, claim: Claim, work: Coroutine[Any, Any, Polled], *, now: datetime) -> Polled | None:
+        """Wait for a refresh; where the store does not take it, its claim is given back later, and None is given."""
         try:
-            return await work
+            return await self._without_surprise(claim, work, now=now)
         except FeedbridgeError as error:
             self._to_give_back.append(claim)
             self._log.error("refresh broke off", source=claim.name, error=str(error))
@@ -450,6 +450,23 @@ class _Daemon:
         except Exception:
             self._to_give_back.append(claim)
             raise
+
+    async def _without_surprise(self, claim: Claim, work: Coroutine[Any, Any, Polled], *, now: datetime) -> Polled:
+        """Wait for a refresh; what nobody thought of is the failure of its source alone."""
+        try:
+            return await work
+        except FeedbridgeError:
+            raise
+        except Exception as error:  # noqa: BLE001  (told, and remembered)
+            self._log.exception("refresh broke off", source=claim.name)
+            return await self._in_thread(self._visiting, partial(self._break_off, claim, error, now=now))
+
+    def _break_off(self, claim: Claim, error: Exception, *, now: datetime) -> Polled:
+        """Remember how a refresh ended, and say when its source is due again."""
+        source = self._schedule.source(claim.name)
+        if source is None:
+            return self._schedule.give_back(claim)
+        return self._schedule.settle(claim, broken_off(self._store, source, error, now=now))
 
     async def _visit_site(self, claim: Claim, *, now: datetime) -> Polled:
         """Refresh a source on the web, and say when it is due again.
@@ -460,13 +477,7 @@ class _Daemon:
         source = self._schedule.source(claim.name)
         if not isinstance(source, FeedSource):
             return await self._in_thread(self._visiting, partial(self._schedule.give_back, claim))
-        try:
-            tally = await self._visitor.refresh(source, Wish(now=now))
-        except FeedbridgeError:
-            raise
-        except Exception as error:  # noqa: BLE001  (what nobody thought of is the failure of this source alone)
-            self._log.exception("refresh broke off", source=claim.name)
-            tally = broken_off(source, error)
+        tally = await self._visitor.refresh(source, Wish(now=now))
         return await self._in_thread(self._visiting, partial(self._schedule.settle, claim, tally))
 
     def _tell(self, done: Polled, *, seconds: float) -> None:

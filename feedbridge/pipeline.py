@@ -14,9 +14,9 @@ from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
 from feedbridge.keeping import Tally
 from feedbridge.policies import LONGEST_CHAIN
-from feedbridge.refresh import Wish, refresh
+from feedbridge.refresh import Wish, poll_of, refresh
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
-from feedbridge.store import articles
+from feedbridge.store import articles, polls
 from feedbridge.store.database import Store
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ COPIES_SECONDS = 60.0
 CHECKS_SECONDS = 60.0
 """So long a build looks which pictures answer; the next one goes on from there. Copies are had to the last."""
 
+_LONGEST_REASON = 200
 _Wishes = Mapping[str, Wish]
 
 
@@ -114,7 +115,7 @@ def _refresh_folders(store: Store, settings: Settings, wishes: _Wishes, progress
             except FeedbridgeError:
                 raise
             except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
-                tally = broken_off(source, error)
+                tally = broken_off(store, source, error, now=wishes[source.name].now)
             tallies[source.name] = tally
     return tallies
 
@@ -137,7 +138,7 @@ def _visit_sites(
         except FeedbridgeError:
             raise
         except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
-            return broken_off(source, error)
+            return await visitor.in_thread(partial(broken_off, store, source, error, now=now))
         finally:
             progress(source.name, 1, 1)
 
@@ -226,9 +227,18 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-def broken_off(source: Source, error: Exception) -> Tally:
-    """What nobody thought of is the source's own failure, too, and does not harm the others."""
-    return Tally(source=source.name, kind=source.kind, error=f"broke off ({type(error).__name__}: {error})")
+def broken_off(store: Store, source: Source, error: Exception, *, now: datetime) -> Tally:
+    """What nobody thought of is the source's own failure, too, and does not harm the others; it is remembered as one.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    words = f"broke off ({type(error).__name__}: {str(error)[:_LONGEST_REASON]})"
+    tally = Tally(source=source.name, kind=source.kind, error=words)
+    with store.transaction() as connection:
+        state = polls.source_state(connection, source.name)
+        polls.record(connection, state.row, poll_of(tally, now=now))
+    return tally
 
 
 def remove(settings: Settings, name: str, *, now: datetime) -> Removal:

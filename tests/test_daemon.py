@@ -764,6 +764,26 @@ def test_a_store_that_fails_is_no_reason_to_ask_again(site: "Site", web: "Web", 
     assert len(web.asked) == 1
 
 
+def test_what_nobody_thought_of_is_a_failure_like_others(site: "Site", web: "Web", start: "Start") -> None:
+    """Be it of a folder or of a site: status tells it, and its source is tried again ever more seldom."""
+    site.archive.write_many(1)
+    site.add_feed("blog", web.url("/blog"), every="1s")
+    web.feed("/blog", "One")
+    site.build()
+    site.query("UPDATE articles SET updated = ?", 2**62)  # there is no such year
+    site.archive.write(0, text="Quite another text.")
+    web.feed("/blog", "One", text="Quite another text.")
+    site.query("UPDATE sources SET failures = 3")
+    daemon = start(site)
+    daemon.wait(lambda: len(daemon.lines("refresh failed")) == 2)
+    status = daemon.status()
+    for name in ("voa", "blog"):
+        assert status[name]["last_error"].startswith("broke off (")
+        assert status[name]["failures"] == 4
+        due = datetime.fromisoformat(status[name]["next_poll"])
+        assert (due - datetime.now(UTC)).total_seconds() > 7
+
+
 # Files alone
 
 

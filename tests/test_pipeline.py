@@ -244,7 +244,7 @@ def test_cost_follows_what_changed(
 
 
 def test_what_nobody_thought_of_harms_one_source(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is that source's failure; the others go on."""
+    """It is that source's failure, and remembered as one; the others go on."""
     site.add_source("rfa").write_many(2)
     real = refresh.refresh
 
@@ -257,6 +257,7 @@ def test_what_nobody_thought_of_harms_one_source(site: "Site", monkeypatch: pyte
     done = site.build()
     assert done.tallies[0].error == "broke off (ZeroDivisionError: division by zero)"
     assert (done.tallies[1].new, len(site.shown())) == (2, 2)
+    assert site.query("SELECT error FROM polls ORDER BY error") == [(None,), (done.tallies[0].error,)]
 
 
 def test_folders_and_sites_are_built_together(site: "Site", web: "Web") -> None:
@@ -280,7 +281,7 @@ def test_folders_and_sites_are_built_together(site: "Site", web: "Web") -> None:
 
 
 def test_what_nobody_thought_of_harms_one_site(site: "Site", web: "Web", monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the failure of that source on the web; the others go on."""
+    """It is the failure of that source on the web, and remembered as one; the others go on."""
     site.sources = []
     for name in ("blog", "other"):
         site.add_feed(name, web.url(f"/{name}"))
@@ -296,6 +297,7 @@ def test_what_nobody_thought_of_harms_one_site(site: "Site", web: "Web", monkeyp
     done = site.build()
     assert done.tallies[0].error == "broke off (ZeroDivisionError: division by zero)"
     assert (done.tallies[0].kind, done.tallies[1].new, len(site.shown())) == ("feed", 1, 1)
+    assert site.query("SELECT error FROM polls ORDER BY error") == [(None,), (done.tallies[0].error,)]
 
 
 def test_a_store_that_fails_ends_a_build_of_sites(site: "Site", web: "Web") -> None:
