@@ -152,7 +152,7 @@ class Web:
         try:
             return await self.fetch(source, url, now=now)
         except Gone as error:
-            raise FetchError(f"{error}, though {without_user(source.url)} names it") from error
+            raise FetchError(f"{error}, though {without_user(source.url)} names it", status=error.status) from error
 
 
 def user_agent(site: Site) -> str:

@@ -36,7 +36,15 @@ class SourceError(FeedbridgeError):
 
 
 class FetchError(SourceError):
-    """Nothing usable came from the source."""
+    """Nothing usable came from the source.
+
+    Attributes:
+        status: That of the HTTP answer, such as 404, where it is the reason; else None.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
     status: int | None = None
 
@@ -49,8 +57,10 @@ class Refused(FetchError):  # noqa: N818  (an answer, not a fault)
         url: The address that was answered so, or None where that is not told.
     """
 
-    def __init__(self, message: str, *, retry_after: timedelta, url: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, retry_after: timedelta, url: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, status=status)
         self.retry_after = retry_after
         self.url = url
 

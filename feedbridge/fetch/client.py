@@ -300,9 +300,9 @@ def _named_errors(name: Callable[[str], str]) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise Refused(name(str(error)), retry_after=error.retry_after, url=error.url) from error
+        raise Refused(name(str(error)), retry_after=error.retry_after, url=error.url, status=error.status) from error
     except FetchError as error:
-        raise type(error)(name(str(error))) from error
+        raise type(error)(name(str(error)), status=error.status) from error
     except httpx.HTTPError as error:
         raise FetchError(name(_in_words(error))) from error
     except OSError as error:  # such as a TLS record that cannot be read
@@ -442,16 +442,17 @@ def _failure(status: int, headers: Mapping[str, str], journey: _Journey) -> Fetc
     words = _status(status)
     wait = retry_after(headers, now=datetime.now(UTC))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Refused(words, retry_after=RETRY_AFTER if wait is None else wait, url=str(journey.url))
+        wait = RETRY_AFTER if wait is None else wait
+        return Refused(words, retry_after=wait, url=str(journey.url), status=status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None:
-        return Refused(words, retry_after=wait, url=str(journey.url))
+        return Refused(words, retry_after=wait, url=str(journey.url), status=status)
     if status == HTTPStatus.GONE and journey.has_moved_for_good:
-        return Gone(words)
+        return Gone(words, status=status)
     if status == HTTPStatus.NOT_MODIFIED:
         words += ", though nothing was there to compare with"
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and journey.has_secrets and not journey.is_at_origin:
         words += "; headers and passwords are not sent on to another server: set its own address if it is to have them"
-    return FetchError(words)
+    return FetchError(words, status=status)
 
 
 def _status(status: int) -> str:

@@ -367,7 +367,9 @@ def test_a_redirect_in_raw_utf_8_is_followed(fetch: "Fetcher", server: "Server")
 def test_other_statuses_are_errors(fetch: "Fetcher", server: "Server", status: str, reason: str) -> None:
     """They are told by number and the standard's phrase, not by the server's own."""
     server.pages["*"] = says(b"<html>", status=status.replace("\x1b", ""))
-    assert failure(fetch, f"{server.url}/") == reason
+    with pytest.raises(FetchError) as raised:
+        fetch(f"{server.url}/")
+    assert (str(raised.value), raised.value.status) == (f"{server.url}/: {reason}", int(status[:3]))
 
 
 def test_gone_is_told_apart(fetch: "Fetcher", server: "Server") -> None:
@@ -376,8 +378,9 @@ def test_gone_is_told_apart(fetch: "Fetcher", server: "Server") -> None:
     server.pages["/moved"] = redirect("/gone", 301)
     server.pages["/elsewhere"] = redirect("/gone", 302)
     for path in ("/gone", "/moved"):
-        with pytest.raises(Gone, match=r"410 Gone$"):
+        with pytest.raises(Gone, match=r"410 Gone$") as gone:
             fetch(f"{server.url}{path}")
+        assert gone.value.status == 410
     with pytest.raises(FetchError, match=r"410 Gone$") as raised:
         fetch(f"{server.url}/elsewhere")
     assert not isinstance(raised.value, Gone)
@@ -399,7 +402,7 @@ def test_being_asked_to_stay_away_is_told_apart(
     server.pages["*"] = says(b"", *headers, status=f"{status} No")
     with pytest.raises(Refused) as raised:
         fetch(f"{server.url}/")
-    assert raised.value.retry_after == timedelta(seconds=seconds)
+    assert (raised.value.retry_after, raised.value.status) == (timedelta(seconds=seconds), status)
     assert str(raised.value).startswith(f"{server.url}/: {status} ")
 
 
