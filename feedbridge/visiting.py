@@ -30,6 +30,9 @@ MOVED_TIMES, MOVED_FOR = 3, timedelta(days=1)
 ITEMS_AT_ONCE = 100
 """Items that are read anew in one transaction, where the rules have changed."""
 
+LONGEST_NAME = 200
+"""Characters by which an entry is called in the tally."""
+
 Result = TypeVar("Result")
 
 
@@ -315,7 +318,7 @@ class _Refresh:
 
     def _telling(self, item: RawItem, digest: str, *, article: int | None = None) -> Telling:
         """What an item tells; with the row of the article that it told of before, if only the rules are new."""
-        name = item.title or item.link or item.id or "an entry without a name"
+        name = (item.title or item.link or item.id or "an entry without a name")[:LONGEST_NAME]
         try:
             identity = recognise(item, self._rules)
         except Exception as error:  # noqa: BLE001  (one bad entry must not take its source down)

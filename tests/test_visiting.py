@@ -748,12 +748,13 @@ def test_a_feed_without_entries_loses_nothing(site: Upstream, blog: Visits) -> N
 
 
 def test_entries_that_cannot_be_used_are_named(site: Upstream, blog: Visits) -> None:
-    """They are left out; the others are kept."""
-    nothing = "<item><guid>urn:example:nothing</guid></item>"
-    site.serve(rss(item(1), nothing, item(2)))
+    """They are left out, under names of a bounded length; the others are kept."""
+    nothing = "<item><guid>urn:example:{}</guid></item>"
+    site.serve(rss(item(1), nothing.format("nothing"), nothing.format("x" * 1000), item(2)))
     told = blog.refresh()
     assert (told.new, told.error) == (2, None)
-    assert told.unusable == [("urn:example:nothing", "holds no article: neither title nor text")]
+    reason = "holds no article: neither title nor text"
+    assert told.unusable == [("urn:example:nothing", reason), (f"urn:example:{'x' * 188}", reason)]
 
 
 # Redirects
