@@ -9,8 +9,9 @@ import base64
 import hashlib
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -44,6 +45,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_KEPT = {"set-cookie", "set-cookie2"}
 _VALIDATORS = {"etag", "last-modified"}
 _KEPT_ALIVE = 100
+_KEPT_ALIVE_EACH = 1
 _KEPT_ALIVE_SECONDS = 15.0
 _STEPS_ON_END = 16
 _TRIES = 3
@@ -52,6 +54,9 @@ _WITH_BODY = {HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION}
 _UNITS = ((2**20, "MiB"), (2**10, "KiB"))
 _USER = re.compile(r"//[^/?#]*@")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_Origin = tuple[str, bytes, int]
+"""Scheme, host and port."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +112,7 @@ class Client:
     """Fetches; one for the whole process, used as `async with`.
 
     Connections are kept for a while and used again, but only under the allowance and through the proxy that they were
-    opened with.
+    opened with. Each server has a pool of its own: a common one looks through all connections at each request.
 
     Args:
         user_agent: Says who asks, and whom to write to.
@@ -118,7 +123,7 @@ class Client:
         self._user_agent = user_agent
         self._resolve = resolve or Resolver()
         self._tls = httpx.create_ssl_context(trust_env=False)
-        self._transports: dict[tuple[Allowance, str | None], _Transport] = {}
+        self._transports: dict[tuple[Allowance, str | None, _Origin], _Transport] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,17 +154,18 @@ class Client:
 
     async def _follow(self, ask: Ask, journey: "_Journey") -> Answer:
         while True:
-            response = await self._send(ask, journey)
-            try:
-                if response.status_code not in _REDIRECTS:
-                    return await _answer(ask, journey, response)
-                journey.go_on(response)
-            finally:
-                await response.aclose()
+            async with self._transport(ask, journey.url) as transport:
+                response = await self._send(transport, ask, journey)
+                try:
+                    if response.status_code not in _REDIRECTS:
+                        return await _answer(ask, journey, response)
+                    journey.go_on(response)
+                finally:
+                    await response.aclose()
 
-    async def _send(self, ask: Ask, journey: "_Journey") -> httpx.Response:
+    async def _send(self, transport: "_Transport", ask: Ask, journey: "_Journey") -> httpx.Response:
         """Ask for it; once more where a connection that was kept turns out to be closed at the other end."""
-        transport, url = self._transport(ask), journey.url
+        url = journey.url
         if ask.proxy is not None:
             host = url.raw_host.decode("ascii")
             await check_for_proxy(host, _port(url), allow=ask.allow, resolve=self._resolve)
@@ -179,23 +185,54 @@ class Client:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _transport(self, ask: Ask) -> "_Transport":
-        key = (ask.allow, ask.proxy)
-        if key not in self._transports:
-            self._transports[key] = _Transport(ask.allow, ask.proxy, tls=self._tls, resolve=self._resolve)
-        return self._transports[key]
+    @asynccontextmanager
+    async def _transport(self, ask: Ask, url: httpx.URL) -> AsyncIterator["_Transport"]:
+        """The way to a server, while it is used; the ways that were used last stand last in their table."""
+        key = (ask.allow, ask.proxy, _origin(url))
+        transport = self._transports.pop(key, None)
+        if transport is None:
+            transport = _Transport(ask.allow, ask.proxy, tls=self._tls, resolve=self._resolve)
+        self._transports[key] = transport
+        transport.users, transport.used_at = transport.users + 1, time.monotonic()
+        try:
+            yield transport
+        finally:
+            self._transports.pop(key, None)  # unless all is closed already
+            self._transports[key] = transport
+            transport.users, transport.used_at = transport.users - 1, time.monotonic()
+            await self._drop_idle()
+
+    async def _drop_idle(self) -> None:
+        """Close the ways that nobody has used for a while, and the oldest of more than are kept."""
+        long_ago = time.monotonic() - _KEPT_ALIVE_SECONDS
+        surplus = len(self._transports) - _KEPT_ALIVE
+        idle = []
+        for number, (key, transport) in enumerate(self._transports.items()):
+            if number >= surplus and transport.used_at > long_ago:
+                break
+            if not transport.users:
+                idle.append(key)
+        for transport in [self._transports.pop(key) for key in idle]:
+            await transport.aclose()
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """A pool of connections that only the guard opens."""
+    """A pool of connections to one server, which only the guard opens.
+
+    Attributes:
+        users: So many requests are under way.
+        used_at: When the last one began or ended, on the monotonic clock.
+    """
 
     def __init__(self, allow: Allowance, proxy: str | None, *, tls: ssl.SSLContext, resolve: Resolve) -> None:
         super().__init__(verify=tls, trust_env=False)
+        self.users = 0
+        self.used_at = 0.0
         if proxy is None:
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=tls,
                 max_connections=None,
-                max_keepalive_connections=_KEPT_ALIVE,
+                max_keepalive_connections=_KEPT_ALIVE_EACH,
                 keepalive_expiry=_KEPT_ALIVE_SECONDS,
                 network_backend=Guard(allow.refusal, resolve),
             )
@@ -207,7 +244,7 @@ class _Transport(httpx.AsyncHTTPTransport):
             ssl_context=tls,
             proxy_ssl_context=tls if way.url.scheme == "https" else None,
             max_connections=None,
-            max_keepalive_connections=_KEPT_ALIVE,
+            max_keepalive_connections=_KEPT_ALIVE_EACH,
             keepalive_expiry=_KEPT_ALIVE_SECONDS,
             network_backend=Guard(_owners_choice, resolve),
         )
@@ -375,7 +412,7 @@ def _port(url: httpx.URL) -> int:
     return url.port or _DEFAULT_PORTS[url.scheme]
 
 
-def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
+def _origin(url: httpx.URL) -> _Origin:
     return url.scheme, url.raw_host, _port(url)
 
 

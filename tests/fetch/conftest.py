@@ -47,6 +47,10 @@ class Server:
         lines = self.heads[number].split("\r\n")[1:]
         return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._tasks)
+
     def settled(self) -> "Server":
         """The same, once whoever knocked has been let in."""
         self._call(asyncio.sleep(0.05))

@@ -16,6 +16,7 @@ import pytest
 import uvloop
 
 from feedbridge.errors import FetchError, Gone, Refused
+from feedbridge.fetch import client as fetching
 from feedbridge.fetch.client import ACCEPT, Ask, Client
 from feedbridge.fetch.guard import Connection, Forbidden, Resolver
 from feedbridge.reach import Allowance, parse_allowance
@@ -782,6 +783,38 @@ def test_a_connection_is_never_used_under_another_allowance(fetch: "Fetcher", se
     with pytest.raises(Forbidden, match=r"may not be reached: 127\.0\.0\.1 is this machine itself"):
         fetch.all(wide[0], fetch.ask(f"{server.url}/", allow=Allowance()))
     assert server.settled().connections == 3
+
+
+def test_only_so_many_connections_are_kept(
+    fetch: "Fetcher", serve: "Callable[..., Server]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were used last; how many servers are asked is no matter."""
+    monkeypatch.setattr(fetching, "_KEPT_ALIVE", 2)
+    a, b, c = there = [serve() for _ in range(3)]
+    for server in there:
+        server.pages["*"] = says()
+    fetch.all(*(fetch.ask(f"{server.url}/") for server in (a, b, a, c, a, c, b)))
+    assert [server.connections for server in there] == [1, 2, 1]
+
+
+def test_a_connection_is_not_kept_for_long(
+    fetch: "Fetcher", serve: "Callable[..., Server]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is closed when it was of no use for a while, also if its own server is never asked again."""
+    monkeypatch.setattr(fetching, "_KEPT_ALIVE_SECONDS", 0.1)
+    idle, other = serve(), serve()
+    for server in (idle, other):
+        server.pages["*"] = b"HTTP/1.1 304 Not Modified\r\n\r\n"
+
+    async def work() -> tuple[int, int]:
+        async with Client(user_agent="feedbridge/0") as one:
+            await one.fetch(fetch.ask(f"{idle.url}/", etag='"1"'))
+            before = idle.settled().open_connections
+            await asyncio.sleep(0.15)
+            await one.fetch(fetch.ask(f"{other.url}/", etag='"1"'))
+            return before, idle.settled().open_connections
+
+    assert asyncio.run(work()) == (1, 0)
 
 
 def test_a_stale_connection_is_replaced(fetch: "Fetcher", server: "Server") -> None:
