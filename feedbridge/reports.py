@@ -364,7 +364,7 @@ def _host_line(host: HostSurvey) -> str:
 
 def _trial_lines(trial: Trial, shown: int) -> Iterator[str]:
     yield f"with {printable(' > '.join(trial.policy), 120)}"
-    yield f"  {trial.changed:,} get another address, {trial.same:,} keep theirs, {trial.left_out:,} are left out"
+    yield f"  {trial.changed:,} with another address, {trial.same:,} as now, {trial.left_out:,} left out"
     for sample in trial.samples:
         yield f"    {sample.before or 'left out'}"
         yield f"    -> {sample.after or 'left out'}"

@@ -928,6 +928,7 @@ def _shown(value: object) -> str:
 _KINDS: dict[str, type[_AnySource]] = {"archive": ArchiveSource, "feed": FeedSource}
 _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[site]", Site),
+    ("[pictures]", Pictures),
     ("[[source]]", _AnySource),
     *((f'[[source]] with kind = "{kind}"', table) for kind, table in _KINDS.items()),
     ("[[feed]]", FeedTable),

@@ -109,7 +109,7 @@ class Settler:
         self._now = now
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._doors: dict[str, asyncio.Semaphore] = {}
-        self._failing: set[str] = set()
+        self._paused: set[str] = set()
         self._copied_bytes = 0
         self._is_full = False
 
@@ -136,12 +136,12 @@ class Settler:
         if one.copy and not is_probe and self._has_no_room():
             await self._in_thread(partial(self._put_off, picture, _FULL_PAUSE))
             return
-        outcome, found = Outcome(reason="its host fails", is_of_host=True), None
+        outcome, found = Outcome(reason="its host is paused", is_of_host=True), None
         tried = False
         for address in (picture.address, *(picture.also if one.copy else ())):
             host = pictures.host_of(address)
             async with self._door(host), self._at_once:
-                if host in self._failing and not (is_probe and address == picture.address):
+                if host in self._paused and not (is_probe and address == picture.address):
                     continue
                 tried = True
                 latest, found = await self._try(address, copy=one.copy)
@@ -207,7 +207,7 @@ class Settler:
             probes = [] if copies_only else pictures.due_hosts(connection, now=now)
             at_work = [probe.picture.row for probe in probes]
             due = pictures.due(connection, now=now, limit=BATCH, beside=at_work, copies_only=copies_only)
-            self._failing = {name for name, host in pictures.hosts(connection).items() if host.failures}
+            self._paused = {name for name, host in pictures.hosts(connection).items() if host.paused}
             left = pictures.waiting(connection, now=now)
         return probes, due, max(0, left - len(probes) - len(due))
 
@@ -227,10 +227,10 @@ class Settler:
                 was_found=is_own and picture.is_found,
                 others=pictures.has_found(connection, name, but=picture.row),
             )
-            if verdict.failures:
-                self._failing.add(name)
+            if verdict.paused:
+                self._paused.add(name)
             else:
-                self._failing.discard(name)
+                self._paused.discard(name)
             return pictures.keep_host(connection, verdict)
 
     def _keep(self, picture: Picture, outcome: Outcome, found: _Found | None) -> bool:

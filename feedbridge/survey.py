@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from feedbridge import publishing
 from feedbridge.asking import body_of, user_agent
-from feedbridge.errors import FetchError
+from feedbridge.errors import FetchError, SettingsError
 from feedbridge.fetch.client import Client
 from feedbridge.inspection import standing_keys
 from feedbridge.model import Image
@@ -161,11 +161,12 @@ def replace_key(settings: Settings, *, now: datetime) -> None:
     """Let a new key sign pictures; addresses that the old one signed stay good for a while.
 
     Raises:
-        SettingsError: The file of the keys is not as it should be.
+        SettingsError: There is none yet, or the file of the keys is not as it should be.
         StoreError: It cannot be read or written.
     """
     file = publishing.key_file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        raise SettingsError(f'{file}: there is no key yet; the first build with images = "serve" makes it')
     Keys(file).rotate(now=now, keep_for=settings.pictures.keep_links)
 
 

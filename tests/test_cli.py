@@ -588,7 +588,7 @@ def test_schema_is_json() -> None:
     """It needs no settings."""
     result = run("schema")
     assert result.exit_code == 0
-    assert set(json.loads(result.stdout)["properties"]) == {"site", "source", "feed"}
+    assert set(json.loads(result.stdout)["properties"]) == {"site", "pictures", "source", "feed"}
 
 
 def test_version() -> None:

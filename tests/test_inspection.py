@@ -167,7 +167,8 @@ def test_an_articles_pictures_are_shown_with_the_address_that_each_feed_gives(fo
     build(settings)
     ((picture,),) = [one.images for one in explain(settings, LINK)]
     assert picture.image.origin == "https://pics.example.org/one.jpg"
-    assert picture.addresses == (("news", "https://images.weserv.nl/?url=pics.example.org/one.jpg"), ("bare", None))
+    shown = {feed: [choice.address for choice in choices if choice.chosen] for feed, choices in picture.feeds}
+    assert shown == {"news": ["https://images.weserv.nl/?url=pics.example.org/one.jpg"], "bare": [None]}
 
 
 def test_a_file_is_found_once_from_within_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedbridge.model import Image
-from feedbridge.policies import MAX_LENGTH, Policy, choose, parse_policy
+from feedbridge.policies import MAX_LENGTH, Policy, choose, parse_chain, parse_policy
 
 ORIGIN = "https://pictures.example.org/2023/a%20b.jpg?x=1&y=%C3%A9#part"
 CHAIN = ("https://images.weserv.nl/?url=i0.wp.com/e/a.jpg", "https://i0.wp.com/e/a.jpg")
@@ -165,10 +165,11 @@ def test_the_origin_stands_in_for_a_broken_result(template: str, origin: str) ->
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", 'give "keep", "origin", "drop" or a template with ${href_ue}'),
+        ("", 'give "keep", "origin", "drop", "serve", "mirror" or a template with ${href_ue}'),
         ("orgin", 'did you mean "origin"?'),
         ("Keep", 'did you mean "keep"?'),
-        ("serve", 'give "keep", "origin", "drop" or a template with ${href_ue}'),
+        ("server", 'did you mean "serve"?'),
+        ("copy", 'give "keep", "origin", "drop", "serve", "mirror" or a template with ${href_ue}'),
         ("https://wsrv.nl/?url=", 'name the picture with "${href_ue}"'),
         ("https://wsrv.nl/?url=${href_ue", 'between "${" and "}"'),
         ("https://wsrv.nl/?url=${href}&x=${", 'between "${" and "}"'),
@@ -213,18 +214,46 @@ def test_refuses_what_is_no_policy(text: str, sentence: str) -> None:
 )
 def test_chooses_by_host(host: str, policy: Policy) -> None:
     """A host means itself and what is below it, `*.` only what is below; else the default holds."""
-    rules = [("Example.org", DROP), ("*.example.net", FROM_ORIGIN), ("bücher.example", WESERV)]
-    assert choose(Image(origin=f"https://{host}/a.jpg"), rules, KEEP) == policy
+    rules = [("Example.org", (DROP,)), ("*.example.net", (FROM_ORIGIN,)), ("bücher.example", (WESERV,))]
+    assert choose(Image(origin=f"https://{host}/a.jpg"), rules, (KEEP,)) == (policy,)
 
 
 def test_the_first_rule_wins() -> None:
     """Rules are asked in order, about the host of the origin, whatever wrapped it."""
-    rules = [("cdn.example.org", DROP), ("example.org", WESERV), ("cdn.example.org", KEEP), ("weserv.nl", DROP)]
-    assert choose(Image(origin="https://cdn.example.org/a"), rules, KEEP) == DROP
-    assert choose(Image(origin="https://example.org/a", chain=CHAIN), rules, KEEP) == WESERV
-    assert choose(WRAPPED, rules, KEEP) == WESERV
-    assert choose(INLINE, [("", DROP), ("*.", DROP)], KEEP) == KEEP
-    assert choose(Image(origin="http://[::1"), rules, KEEP) == KEEP
+    named = [("cdn.example.org", DROP), ("example.org", WESERV), ("cdn.example.org", KEEP), ("weserv.nl", DROP)]
+    rules = [(host, (policy,)) for host, policy in named]
+    assert choose(Image(origin="https://cdn.example.org/a"), rules, (KEEP,)) == (DROP,)
+    assert choose(Image(origin="https://example.org/a", chain=CHAIN), rules, (KEEP,)) == (WESERV,)
+    assert choose(WRAPPED, rules, (KEEP,)) == (WESERV,)
+    assert choose(INLINE, [("", (DROP,)), ("*.", (DROP,))], (KEEP,)) == (KEEP,)
+    assert choose(Image(origin="http://[::1"), rules, (KEEP,)) == (KEEP,)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        ([], "give one policy, or a list of up to 8"),
+        (["keep"] * 9, "give one policy, or a list of up to 8"),
+        (["origin", " origin "], '"origin" stands there twice'),
+        (["drop", "keep"], "put it last"),
+        (["origin", "kepe"], 'did you mean "keep"?'),
+    ],
+)
+def test_refuses_what_is_no_chain(texts: list[str], sentence: str) -> None:
+    """So is a list in which something can never be tried."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        parse_chain(texts)
+
+
+def test_a_chain_keeps_its_order() -> None:
+    """The first that works is used, so the order is the owner's."""
+    assert parse_chain(["mirror", " https://wsrv.nl/?url=${href_ue}", "drop"]) == (Policy("mirror"), WESERV, DROP)
+
+
+@pytest.mark.parametrize("word", ["serve", "mirror"])
+def test_what_we_fetch_ourselves_comes_from_its_origin(word: str) -> None:
+    """Not through the proxies that its source had it from."""
+    assert parse_policy(word).address(WRAPPED) == WRAPPED.origin
 
 
 TEMPLATE_TEXT = st.text(alphabet="htps:/$ {}refu_a.?=é[]", max_size=40)

@@ -29,7 +29,7 @@ _CRON = 'give five fields (minute, hour, day, month, weekday), such as "*/15 6-2
 _KEEP = 'give a time, such as "2y" or "90d", or a number of entries above 0'
 _RHYTHM = 'give a time with its unit, such as "90s", "15m", "2h" or "1d", or "adaptive"'
 _SIZE = 'give a number of bytes above 0, or a text with its unit, such as "512KiB" or "4MiB"'
-_POLICY = 'give "keep", "origin", "drop" or a template with ${href_ue}'
+_POLICY = 'give "keep", "origin", "drop", "serve", "mirror" or a template with ${href_ue}'
 _ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
 _LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
 _STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
@@ -304,7 +304,7 @@ _VALUES = {
     "FEEDBRIDGE_AUTHOR": ("author", "The editors", "The editors"),
     "FEEDBRIDGE_LISTEN": ("listen", "[::1]:80", "[::1]:80"),
     "FEEDBRIDGE_HUB": ("hub", "https://hub.example.org/", "https://hub.example.org/"),
-    "FEEDBRIDGE_IMAGES": ("images", "drop", "drop"),
+    "FEEDBRIDGE_IMAGES": ("images", "drop", ["drop"]),
     "FEEDBRIDGE_CONTACT": ("contact", "mailto:me@example.org", "mailto:me@example.org"),
     "FEEDBRIDGE_PAUSE": ("pause", "0s", timedelta()),
     "FEEDBRIDGE_PROXY": ("proxy", "http://127.0.0.1:3128", "http://127.0.0.1:3128"),
@@ -324,7 +324,7 @@ def test_variables_override_the_site(write: Write, site: str, name: str) -> None
     key, text, meant = _VALUES[name]
     loaded = settings.load(write(site + SOURCE), {name: text, "OTHER": "x"})
     value = getattr(loaded.site, key)
-    assert (str(value) if key == "images" else value) == meant
+    assert ([str(policy) for policy in value] if key == "images" else value) == meant
 
 
 def test_a_variable_that_is_wrong_is_named_itself(write: Write) -> None:
@@ -389,7 +389,8 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
         ("store = 5", "store: give text, in quotes (it says 5)"),
         ('language = "zh_CN"', f"language: {_LANGUAGE}"),
         ('images = "kepe"', f'images: {_POLICY}; did you mean "keep"?'),
-        ("images = true", "images: " + _POLICY + ", as text"),
+        ("images = true", "images: give a policy as text, or a list of them, the first that works is used"),
+        ('images = ["origin", "kepe"]', f'images: {_POLICY}; did you mean "keep"?'),
         (
             'images = "https://x/"',
             'images: name the picture with "${href_ue}", "${href}" or another name between "${" ',
@@ -557,7 +558,7 @@ def test_a_feeds_address_is_of_the_web(write: Write, url: str) -> None:
     assert only == f'[[source]] "blog": url: {_ADDRESS}'
 
 
-@pytest.mark.parametrize(("key", "value"), [("url", '"https://x/"'), ("login", '"a:b"'), ("allow_private", '["x"]')])
+@pytest.mark.parametrize(("key", "value"), [("url", '"https://x/"'), ("login", '"a:b"'), ("max_decoded_bytes", "5")])
 def test_keys_of_a_feed_are_none_of_an_archive(write: Write, key: str, value: str) -> None:
     """It is said where they belong."""
     assert complaints(write(f"{SOURCE}{key} = {value}")) == [f'[[source]] "voa": {key}: {_HOME} = "feed"']
@@ -624,7 +625,7 @@ def test_a_feeds_name_is_safe_as_a_files(write: Write, name: str) -> None:
         (f"site = 3\n{SOURCE}", ["[site]: write [site], in single brackets, and once"]),
         (f'{SOURCE}[feed]\nname = "x"', ["[[feed]]: write [[feed]], in double brackets"]),
         (f"feed = []\n{SOURCE}", ["[[feed]]: give at least one, or leave it out (it says [])"]),
-        (f'titles = "x"\n{SOURCE}', ["titles: no such key; there is: site, source, feed"]),
+        (f'titles = "x"\n{SOURCE}', ["titles: no such key; there is: site, pictures, source, feed"]),
         (f'title = "x"\n{SOURCE}', ["title: no such key here; it belongs in [site] or [[source]] or [[feed]]"]),
         (f'{SOURCE}[sites]\ntitle = "x"', ['sites: no such key; did you mean "site"?']),
         ("[[source]]", ['[[source]] number 1: kind is missing; give "archive" or "feed"']),

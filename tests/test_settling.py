@@ -51,14 +51,14 @@ class Stage:
         return f"/p/{number}.gif"
 
     def origin(self, number: int) -> str:
-        return self.web.url(self.path(number), ORIGIN)
+        return str(self.web.url(self.path(number), ORIGIN))
 
     def proxied_path(self, number: int) -> str:
         return f"/?u={self.origin(number).encode().hex()}"
 
     @property
     def template(self) -> str:
-        return self.web.url("/?u=${href_hex}", PROXY)
+        return str(self.web.url("/?u=${href_hex}", PROXY))
 
     def breaks(self, *, status: str = "502 Bad Gateway") -> None:
         """The proxy fails from now on."""
@@ -72,7 +72,7 @@ class Stage:
 
     def asked_proxy(self) -> int:
         """How often it was asked since this was called last."""
-        asked = sum(path.startswith("/?u=") for _, path in self.web.asked)
+        asked = len([path for _, path in self.web.asked if path.startswith("/?u=")])
         self.web.asked.clear()
         return asked
 
@@ -249,7 +249,7 @@ def test_documents_wait_for_their_copies(site: Any, web: Any, store: Store) -> N
     report = publishing.Report()
     publishing.publish(store, settings, now=site.now, report=report, patience=patience)
     assert report.waiting == 1
-    assert not (site.public / "feeds").exists()
+    assert not (site.public / "feeds/news.json").exists()
     report = publishing.Report()
     publishing.publish(store, settings, now=site.now, report=report)
     assert report.waiting == 0

@@ -115,11 +115,11 @@ class Album:
                 policy=policy.text,
                 address=shown,
                 comes_from=comes_from,
-                note=self._note(policy, comes_from),
+                note=self._note(policy, comes_from, is_checked=policy is not chain[-1] or policy.text == MIRROR),
                 chosen=chosen,
             )
 
-    def _note(self, policy: Policy, address: str | None) -> str:
+    def _note(self, policy: Policy, address: str | None, *, is_checked: bool) -> str:
         if address is None:
             return "left out"
         if address.startswith("data:"):
@@ -130,7 +130,8 @@ class Album:
         if trouble := self._trouble(address):
             return trouble
         if picture is None or picture.checked_at is None:
-            return "no copy yet" if policy.text == MIRROR else "not looked for"
+            unknown = "not looked for yet" if is_checked else "taken without a look, as the last"
+            return "no copy yet" if policy.text == MIRROR else unknown
         return f"found on {picture.checked_at:%Y-%m-%d %H:%M}Z"
 
     def _copy(self, address: str) -> str | None:

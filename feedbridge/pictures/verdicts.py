@@ -42,8 +42,9 @@ def judge(
 ) -> Host:
     """What is known of a host after it was asked for a picture.
 
-    It is given up at once where it is in trouble and nothing shows that it only lacks this picture; else what was
-    found there before is asked for first. So a proxy that dies costs one question, or two, and not one a picture.
+    It is given up at once where it is in trouble and nothing shows that it only lacks this picture; else it is paused,
+    and what was found there before is asked for first. So a proxy that dies costs one question, or two, and not one a
+    picture.
 
     Args:
         host: What was known before.
@@ -57,21 +58,24 @@ def judge(
     if outcome.reason is None:
         return Host(host=name, due_at=now + every, checked_at=now)
     failures = host.failures + 1 if host else 1
-    if host is not None and host.reason is not None:
-        reason: str | None = outcome.reason
+    has_been_given_up = host is not None and host.reason is not None
+    if not (has_been_given_up or outcome.is_of_host or was_found) and others:
+        return host or Host(host=name, due_at=now + every, checked_at=now)
+    if has_been_given_up:
+        is_sure = True
     elif outcome.is_of_host:
         is_sure = was_found or not others or failures > 1
-        reason = outcome.reason if is_sure else None
-    elif was_found:
-        reason = outcome.reason if failures > 1 else None
-    elif others:
-        return host or Host(host=name, due_at=now + every, checked_at=now)
     else:
-        reason = outcome.reason if failures >= STRIKES else None
+        is_sure = failures > 1 if was_found else failures >= STRIKES
     doubled: int = 2 ** min(failures - 1, 10)
     pause = min(PROBE_PAUSE * doubled, max(every, PROBE_PAUSE))
     return Host(
-        host=name, due_at=now + max(pause, outcome.pause or pause), checked_at=now, failures=failures, reason=reason
+        host=name,
+        due_at=now + max(pause, outcome.pause or pause),
+        checked_at=now,
+        failures=failures,
+        paused=is_sure or outcome.is_of_host or was_found,
+        reason=outcome.reason if is_sure else None,
     )
 
 

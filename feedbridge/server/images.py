@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from feedbridge.asking import body_of, host_of, without_user
-from feedbridge.errors import FetchError, Gone, Refused
+from feedbridge.asking import body_of, without_user
+from feedbridge.errors import FetchError, Refused
 from feedbridge.fetch.client import Answer
 from feedbridge.logs import logger
 from feedbridge.pictures.cache import CAN_READ_AT_ONCE, Cache, Held, Label
@@ -28,7 +29,7 @@ from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.kinds import Unfit
 from feedbridge.pictures.referers import Referers
 from feedbridge.pictures.resize import Shape
-from feedbridge.reach import refuse_url
+from feedbridge.reach import host_of, refuse_url
 from feedbridge.server.respond import ALLOWED, Headers, Reply, plain
 
 WAIT_SECONDS = 30.0
@@ -316,8 +317,8 @@ class _Turns:
 
 
 def _status_of(error: FetchError) -> int:
-    """What is answered for a failed fetch; its text and its causes tell more of it than its class."""
-    if isinstance(error, Gone) or str(error).endswith((": 404 Not Found", ": 410 Gone")):
+    """What is answered for a failed fetch."""
+    if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         return 404
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, TimeoutError):

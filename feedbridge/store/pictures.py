@@ -72,7 +72,8 @@ class Host:
 
     Attributes:
         due_at: When it is to be asked next.
-        failures: How often it has failed on end; from the first on, it is asked for single pictures only.
+        failures: How often it has failed on end.
+        paused: It is asked for one picture now and then, until one is found.
         reason: Why none of its pictures is used; None while they are.
     """
 
@@ -80,6 +81,7 @@ class Host:
     due_at: datetime
     checked_at: datetime
     failures: int = 0
+    paused: bool = False
     reason: str | None = None
 
 
@@ -165,7 +167,7 @@ def due(
 ) -> list[Due]:
     """Pictures to look for: those of subscription documents first, then of the newest archive documents.
 
-    Left out are those whose host has failed, unless a copy may be had elsewhere.
+    Left out are those whose host is paused, unless a copy may be had elsewhere.
 
     Args:
         connection: To the store.
@@ -174,14 +176,14 @@ def due(
         beside: Rows that are at work already.
         copies_only: Those alone that a copy is to be had of.
     """
-    failed = exists().where(picture_hosts.c.host == pictures.c.host, picture_hosts.c.failures > 0)
+    paused = exists().where(picture_hosts.c.host == pictures.c.host, picture_hosts.c.paused)
     copy = func.max(case((shown_pictures.c.wish == COPY, 1), else_=0))
     order = func.min(case((shown_pictures.c.number == 0, 0), else_=1)), func.max(shown_pictures.c.number).desc()
     query = (
         select(pictures, copy.label("to_copy"))
         .join(shown_pictures, shown_pictures.c.picture_id == pictures.c.id)
         .where(pictures.c.due_at <= to_ms(now), pictures.c.id.not_in(list(beside)))
-        .where(or_(~failed, and_(shown_pictures.c.wish == COPY, pictures.c.also != "[]")))
+        .where(or_(~paused, and_(shown_pictures.c.wish == COPY, pictures.c.also != "[]")))
         .where(shown_pictures.c.wish == COPY if copies_only else true())
         .group_by(pictures.c.id)
         .order_by(*order, pictures.c.id)
@@ -244,6 +246,7 @@ def keep_host(connection: Connection, verdict: Host) -> bool:
         "due_at": to_ms(verdict.due_at),
         "checked_at": to_ms(verdict.checked_at),
         "failures": verdict.failures,
+        "paused": verdict.paused,
         "reason": verdict.reason,
     }
     statement = upsert(picture_hosts).values(host=verdict.host, **values)
@@ -467,5 +470,6 @@ def _host(row: Row[*tuple[Any, ...]]) -> Host:
         due_at=from_ms(row.due_at),
         checked_at=from_ms(row.checked_at),
         failures=row.failures,
+        paused=row.paused,
         reason=row.reason,
     )

@@ -230,6 +230,7 @@ picture_hosts = Table(
     Column("due_at", BigInteger, nullable=False, doc="When it is to be asked next."),
     Column("checked_at", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False, doc="How often it has failed on end."),
+    Column("paused", Boolean, nullable=False, doc="It is asked for one picture now and then, until one is found."),
     Column("reason", Text, doc="Why none of its pictures is used; NULL while they are."),
 )
 

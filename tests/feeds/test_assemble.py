@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -60,7 +61,7 @@ def article(**fields: object) -> Article:
     return Article(**values)  # type: ignore[arg-type]
 
 
-def face(address_of: Callable[[Image], str | None] = origin, **fields: str) -> SourceFace:
+def face(address_of: Callable[[Image], str | None] = origin, **fields: Any) -> SourceFace:
     return SourceFace(id="urn:source", title="美国之音", address_of=address_of, **fields)
 
 

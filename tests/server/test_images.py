@@ -28,7 +28,7 @@ from structlog.testing import capture_logs
 from feedbridge.fetch.body import Body
 from feedbridge.fetch.client import Answer, Client
 from feedbridge.pictures.cache import Cache, Label
-from feedbridge.pictures.fetching import fetching
+from feedbridge.pictures.fetching import ACCEPT, MAX_BYTES, fetching
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.kinds import Kind, identify
 from feedbridge.pictures.referers import Referers
@@ -199,7 +199,7 @@ class Gallery:
             self.client,
             allow=allow,
             timeout=parts.pop("timeout", timedelta(seconds=5)),
-            max_bytes=parts.pop("max_bytes", images.MAX_BYTES),
+            max_bytes=parts.pop("max_bytes", MAX_BYTES),
         )
         parts = {"fetch": fetch, "referers": Referers(), **parts}
         self.proxy = ImageProxy(
@@ -316,7 +316,7 @@ def test_nothing_of_a_request_goes_on(gallery: Gallery) -> None:
     assert gallery.host.headers() == {
         "host": f"127.0.0.1:{gallery.host.port}",
         "user-agent": "feedbridge/0 (+https://feeds.example/)",
-        "accept": images.ACCEPT,
+        "accept": ACCEPT,
         "accept-encoding": "gzip, deflate",
     }
 
