@@ -76,11 +76,12 @@ def _refuse_shapes(text: str) -> None:
         if end - start > MAX_ATTRIBUTES:
             _refuse_long(piece)
         ended, begun = piece.groups()
-        if begun and text[end - 1] != "/":
-            opened.append(begun)
-            counts[begun] = counts.get(begun, 0) + 1
-            if len(opened) > MAX_DEPTH:
+        if begun:
+            if len(opened) == MAX_DEPTH:
                 raise ParseError(f"the XML is nested deeper than {MAX_DEPTH} elements")
+            if text[end - 1] != "/":
+                opened.append(begun)
+                counts[begun] = counts.get(begun, 0) + 1
         elif ended and counts.get(ended):
             _close(ended, opened, counts)
 

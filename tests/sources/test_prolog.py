@@ -215,10 +215,15 @@ class TestDeclarations:
 
 class TestShapes:
     def test_depth(self) -> None:
-        """Five hundred elements inside each other pass, one more does not, and neither does one that never ends."""
+        """Five hundred elements inside each other pass; one more does not, be it empty or without an end."""
         look("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH)
+        look("<a>" * (MAX_DEPTH - 1) + "<a/>" * 2 + "</a>" * (MAX_DEPTH - 1))
         look("<r>" + "<a><b></a>" * 2_000 + "<c/>" * 2_000 + "</r>")
-        for text in ("<a>" * (MAX_DEPTH + 1), "<r>" + "<a><![CDATA[</a>]]><!--</a>--><?a </a>?>" * MAX_DEPTH):
+        for text in (
+            "<a>" * (MAX_DEPTH + 1),
+            "<a>" * MAX_DEPTH + "<a/>",
+            "<r>" + "<a><![CDATA[</a>]]><!--</a>--><?a </a>?>" * MAX_DEPTH,
+        ):
             with pytest.raises(ParseError, match="nested deeper than 500"):
                 look(text)
 
@@ -259,6 +264,7 @@ class TestShapes:
             max_size=40,
         )
     )
+    @example(["<a>", "<a>", "<a>", "<a>", "<a/>"])
     def test_no_document_is_deeper_than_it_looks(self, pieces: list[str]) -> None:
         """What expat nests deeper than allowed is refused."""
         text = "<a>" * (MAX_DEPTH - 4) + "".join(pieces)
