@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -244,27 +245,31 @@ def test_readers_beside_a_writer_see_whole_files(published: Path) -> None:
     done = threading.Event()
 
     def rewrite() -> None:
-        for round_ in range(150):
+        for round_ in itertools.count():
             beside = published / "feeds/.beside"
             beside.write_bytes(b"%d" % (round_ % 10) * (100_000 + round_))
             beside.replace(target)
-        done.set()
+            if done.wait(0.001):
+                return
 
     async def read() -> int:
         shelf = Shelf(published)
-        answers = 0
-        while not done.is_set():
+        versions: set[int] = set()
+        while len(versions) < 50 and writer.is_alive():
             found = body(await shelf.get("/feeds/news.atom"))
             assert len(found) >= 100_000
             assert len(set(found)) == 1
-            answers += 1
-        return answers
+            versions.add(len(found))
+            await asyncio.sleep(0.001)  # let the writer have its turn
+        return len(versions)
 
     writer = threading.Thread(target=rewrite)
     writer.start()
-    answers = asyncio.run(read())
-    writer.join()
-    assert answers > 0
+    try:
+        assert asyncio.run(read()) == 50
+    finally:
+        done.set()
+        writer.join()
 
 
 def test_least_recently_used_files_go_out(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
