@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 
 from feedbridge import pipeline
@@ -34,6 +35,10 @@ WRITTEN = 1_700_000_000
 
 CHINESE = re.findall("..", "北方市场今天会议声明经济合作天气记者报道计划安全河流城市学校老师问题部长表示新闻")
 ENGLISH = re.findall(r"\w+", "river market today meeting statement city school plan minister reporter bridge road")
+
+# How long an example takes is the machine's affair; what is held to a speed counts processor time.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 
 def _nobody(_name: str, _done: int, _of: int) -> None:

@@ -283,7 +283,7 @@ def test_a_folder_that_is_not_there_does_not_keep_others_from_being_looked_at(fo
     assert [file.kept for file in explain(settings, "one.md")] == [True]
 
 
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(max_size=40) | st.text(max_size=20).map("https://".__add__))
 def test_any_name_is_known_or_a_named_error(folder: Path, name: str) -> None:
     """Whatever somebody types."""

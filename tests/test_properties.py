@@ -239,21 +239,20 @@ def test_each_hostile_piece(piece: str, title: str) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(deadline=None)
 def test_any_bytes(body: bytes) -> None:
     """Bytes of any kind do no harm."""
     check(body)
 
 
 @given(st.lists(pieces, max_size=12).map(b"".join))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_hostile_bytes(body: bytes) -> None:
     """Nor do hostile pieces in any order."""
     check(body)
 
 
 @given(mutated(SEED))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @example(SEED)
 @example(SEED[:-2])
 @example(SEED.decode().encode("gb18030"))
@@ -265,14 +264,13 @@ def test_mutated_seed(body: bytes) -> None:
 
 
 @given(generated(), st.sampled_from(("keep", "origin", "drop", "https://wsrv.nl/?url=${href_ue}")))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_generated_articles(body: bytes, policy: str) -> None:
     """Nor do articles of which every part is hostile, under any picture policy."""
     check(body, policy)
 
 
 @given(mutated(SEED))
-@settings(deadline=None)
 def test_the_same_article_twice(body: bytes) -> None:
     """The same bytes make the same article, and reading them again is no change."""
 

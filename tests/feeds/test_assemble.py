@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedbridge.feeds import jsonfeed, syndication
@@ -312,7 +312,6 @@ WORDS = TEXTS.map(lambda text: f"x{' '.join(text.split())}")
 ADDRESSES = TEXTS.map(lambda text: f"https://a.example/{html.escape(text).replace(' ', '')}")
 
 
-@settings(deadline=None)
 @given(
     content=TEXTS,
     words=WORDS,

@@ -216,7 +216,7 @@ def test_feed_that_cannot_be_written_at_all(full_feed: Feed) -> None:
 xml_text = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), min_size=1)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(title=xml_text, content=xml_text, author=xml_text, tag=xml_text)
 def test_any_text_comes_back(full_feed: Feed, title: str, content: str, author: str, tag: str) -> None:
     """Whatever XML can hold passes the lint and is read back as it was."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedbridge.feeds.checks import Problem, html_problems, read_rfc822, read_rfc3339
@@ -518,7 +518,6 @@ def test_unknown_media_type() -> None:
         lint(b"", "text/csv")
 
 
-@settings(deadline=None)
 @given(
     body=st.one_of(st.binary(), st.text().map(str.encode)),
     media_type=st.sampled_from([ATOM, RSS, JSON_FEED, OPML, HTML]),
@@ -528,7 +527,6 @@ def test_any_bytes_give_problems_and_never_an_error(body: bytes, media_type: str
     assert all(problem.message for problem in lint(body, media_type))
 
 
-@settings(deadline=None)
 @given(html=st.text(alphabet="<>/=&;#\"' abonsrchefjxiptmg:\x08\n中"))
 def test_any_html_can_be_checked(html: str) -> None:
     """Broken markup is judged as a browser would see it."""
@@ -555,7 +553,6 @@ keys = [
 ]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(keys), values), st.dictionaries(st.sampled_from(keys), values))
 def test_any_json_can_be_checked(feed: dict[str, Any], item: dict[str, Any]) -> None:
     """A value of the wrong kind is a problem, never an error."""

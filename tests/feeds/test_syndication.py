@@ -456,7 +456,7 @@ xml_text = (
 html_text = xml_text.map(lambda text: "<p>" + text.replace("&", "&amp;").replace("<", "&lt;") + "</p>")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(title=xml_text, content=html_text, author=xml_text, summary=xml_text, term=xml_text)
 def test_any_text_comes_back(title: str, content: str, author: str, summary: str, term: str) -> None:
     """Whatever XML can hold passes the lint and is read back as it was."""

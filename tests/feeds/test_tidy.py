@@ -189,7 +189,7 @@ elements = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(elements, max_size=4).map(tuple))
 def test_any_elements_of_other_vocabularies(full_feed: Feed, extensions: tuple[Element, ...]) -> None:
     """Whatever a source says in them, the documents are valid, and all formats hold the same entries."""
