@@ -1,25 +1,67 @@
-"""Two ways to do the same, in turn, until their ratio is known."""
+"""Ways to do the same, in turn, until their ratios are known."""
 
 import gc
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
-Run = Callable[[], float]
-"""Does the work once; gives its seconds. Raises GateError where it was not done."""
+from tests.benchmarks.archive import Archive, write_archive
+
+Figures = Mapping[str, float]
+"""What was measured, by names; a ratio's two figures have the same unit."""
+
+Run = Callable[[], Figures]
+"""Does the work once, one way. Raises GateError where it was not done."""
 
 
 class GateError(Exception):
     """The work was not done, or not by the rules: its time says nothing."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
-    """The two ways, ready to run."""
+class MissingError(Exception):
+    """What we are compared with is not here."""
 
-    ours: Run
-    theirs: Run
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A ratio.
+
+    Attributes:
+        name: What it is the ratio of.
+        ours: The name of our figure.
+        theirs: The name of that which it is divided by.
+        goal: The ratio that is wanted, at most.
+        unit: Of both figures.
+        more_is_better: The ratio is wanted at least.
+    """
+
+    name: str
+    ours: str
+    theirs: str
+    goal: float
+    unit: str = "s"
+    more_is_better: bool = False
+
+
+class Stage:
+    """What comparisons work on.
+
+    Attributes:
+        folder: Of one comparison alone; it is empty at first.
+        small: Only to see that it works.
+    """
+
+    def __init__(self, folder: Path, archive: Callable[[int], Archive], *, small: bool) -> None:
+        self.folder = folder
+        self.small = small
+        self._archive = archive
+
+    def archive(self, whole: int, *, small: int = 64) -> Archive:
+        """An archive of the whole size, or the small one; it is not to be changed."""
+        return self._archive(small if self.small else whole)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,71 +69,121 @@ class Comparison:
     """What is compared.
 
     Attributes:
-        about: What both do, in a line.
-        goal: Our time is to be at most so much of theirs.
-        prepare: Sets the stage, of the small size or the whole one.
+        about: What is done, and what it is compared with.
+        prepare: Sets the stage; gives the ways, in their order.
+        warm_up: Whether each way is run once for nothing first.
     """
 
     name: str
     about: str
-    goal: float
-    prepare: Callable[[bool], AbstractContextManager[Contest]]
+    rows: Sequence[Row]
+    prepare: Callable[[Stage], AbstractContextManager[Sequence[Run]]]
+    warm_up: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """The seconds of the runs, in pairs."""
+    """The figures of all rounds; none, and the reason, where it could not be run."""
 
     comparison: Comparison
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    rounds: Sequence[Figures] = ()
+    missing: str | None = None
 
-    @property
-    def ratios(self) -> list[float]:
-        """Our time by theirs, pair by pair."""
-        return [one / other for one, other in zip(self.ours, self.theirs, strict=True)]
+    def ratios(self, row: Row) -> Sequence[float]:
+        """Round by round."""
+        return [figures[row.ours] / figures[row.theirs] for figures in self.rounds]
 
-    def told(self) -> dict[str, object]:
+    def median(self, row: Row) -> float:
+        """Of the ratios."""
+        return statistics.median(self.ratios(row))
+
+    def meets(self, row: Row) -> bool:
+        """Whether the median is what is wanted."""
+        median = self.median(row)
+        return median >= row.goal if row.more_is_better else median <= row.goal
+
+    def told(self) -> Mapping[str, object]:
         """As JSON has it."""
+        rows = [
+            {
+                "name": row.name,
+                "goal": row.goal,
+                "median": round(self.median(row), 4),
+                "min": round(min(self.ratios(row)), 4),
+                "max": round(max(self.ratios(row)), 4),
+                "unit": row.unit,
+                "ours": row.ours,
+                "theirs": row.theirs,
+            }
+            for row in self.comparison.rows
+            if self.rounds
+        ]
+        rounds = [{name: round(figure, 4) for name, figure in figures.items()} for figures in self.rounds]
+        comparison = self.comparison
         return {
-            "name": self.comparison.name,
-            "about": self.comparison.about,
-            "goal": self.comparison.goal,
-            "median": round(statistics.median(self.ratios), 3),
-            "min": round(min(self.ratios), 3),
-            "max": round(max(self.ratios), 3),
-            "ours_seconds": [round(one, 4) for one in self.ours],
-            "theirs_seconds": [round(one, 4) for one in self.theirs],
+            "name": comparison.name,
+            "about": comparison.about,
+            "missing": self.missing,
+            "rows": rows,
+            "rounds": rounds,
         }
 
 
-def run(comparison: Comparison, *, pairs: int, small: bool) -> Result:
-    """Let both run in turn, after each has run once for nothing.
+@dataclass(kw_only=True, slots=True)
+class Runner:
+    """Runs comparisons in a folder of its own; archives are made once for all of them."""
 
-    Raises:
-        GateError: One of them has not done the work.
-    """
-    with comparison.prepare(small) as contest:
-        _timed(contest.ours)
-        _timed(contest.theirs)
-        times = [(_timed(contest.ours), _timed(contest.theirs)) for _ in range(pairs)]
-    ours, theirs = zip(*times, strict=True)
-    return Result(comparison=comparison, ours=ours, theirs=theirs)
+    folder: Path
+    rounds: int
+    small: bool
+    _archive: Callable[[int], Archive] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._archive = cache(lambda count: write_archive(self.folder / f"archive-{count}", count))
+
+    def run(self, comparison: Comparison) -> Result:
+        """Let the ways run in turn.
+
+        Raises:
+            GateError: One of them has not done the work.
+        """
+        folder = self.folder / comparison.name
+        folder.mkdir()
+        rounds = self.rounds + (comparison.warm_up and not self.small)
+        try:
+            with comparison.prepare(Stage(folder, self._archive, small=self.small)) as ways:
+                figures = [_round(ways) for _ in range(rounds)]
+        except MissingError as error:
+            return Result(comparison=comparison, missing=str(error))
+        return Result(comparison=comparison, rounds=figures[-self.rounds :])
 
 
-def table(results: Sequence[Result]) -> Iterator[str]:
-    """The results for people: our time by theirs, so that less is better."""
-    yield f"{'':<12} {'median':>7} {'min':>7} {'max':>7} {'goal':>7} {'ours':>9} {'theirs':>9}"
+def table(results: Sequence[Result], *, judge: bool) -> Iterator[str]:
+    """The results for people: our figure by theirs."""
+    yield f"{'':<38} {'median':>7} {'min':>7} {'max':>7} {'goal':>8} {'ours':>12} {'theirs':>12}"
     for result in results:
-        told = result.told()
-        met = "" if statistics.median(result.ratios) <= result.comparison.goal else "  missed"
-        yield (
-            f"{result.comparison.name:<12} {told['median']:>7.2f} {told['min']:>7.2f} {told['max']:>7.2f}"
-            f" {result.comparison.goal:>7.2f} {statistics.median(result.ours):>7.2f} s"
-            f" {statistics.median(result.theirs):>7.2f} s{met}"
-        )
+        name = result.comparison.name
+        if result.missing:
+            yield f"{name}: not run, for {result.missing}"
+            continue
+        for row in result.comparison.rows:
+            ratios = result.ratios(row)
+            goal = f"{'≥' if row.more_is_better else '≤'} {row.goal:.2f}"
+            yield (
+                f"{f'{name}: {row.name}':<38} {result.median(row):>7.3f} {min(ratios):>7.3f} {max(ratios):>7.3f}"
+                f" {goal:>8} {_figure(result, row.ours, row.unit):>12} {_figure(result, row.theirs, row.unit):>12}"
+                f"{'' if not judge or result.meets(row) else '  missed'}"
+            )
 
 
-def _timed(work: Run) -> float:
-    gc.collect()
-    return work()
+def _figure(result: Result, name: str, unit: str) -> str:
+    median = statistics.median(figures[name] for figures in result.rounds)
+    return f"{median:,.{0 if median >= 100 else 3}f} {unit}"
+
+
+def _round(ways: Sequence[Run]) -> Figures:
+    figures: dict[str, float] = {}
+    for way in ways:
+        gc.collect()
+        figures |= way()
+    return figures
