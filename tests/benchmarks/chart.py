@@ -60,7 +60,8 @@ def _rows(lines: Sequence[tuple[Result, Row | None]]) -> Iterator[str]:
     for result, row in lines:
         if row is None:
             y += HEAD
-            yield f'<text class="head" x="0" y="{y - 6}">{escape(result.comparison.name)}</text>'
+            about = f'<tspan class="quiet" dx="6">{escape(result.comparison.about)}</tspan>'
+            yield f'<text x="0" y="{y - 6}"><tspan class="head">{escape(result.comparison.name)}</tspan>{about}</text>'
         else:
             yield from _bar(result, row, y)
             y += ROW
