@@ -24,6 +24,7 @@ FEED_BYTES = 200_000
 CONNECTIONS = 16
 SECONDS, SMALL_SECONDS = 4, 1
 PATH = "feeds/news.atom"
+_ON_FIRST, _ON_SECOND = (("taskset", "-c", str(min(core, (os.cpu_count() or 1) - 1))) for core in (0, 1))
 
 _NGINX = """daemon off;
 worker_processes 1;
@@ -77,9 +78,6 @@ def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
             }
 
         yield lambda: ask("ours"), lambda: ask("theirs")
-
-
-_ON_FIRST, _ON_SECOND = (("taskset", "-c", str(min(core, (os.cpu_count() or 1) - 1))) for core in (0, 1))
 
 
 def _pack(folder: Path, public: Path, port: int) -> Path:

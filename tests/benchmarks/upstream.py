@@ -55,10 +55,11 @@ class _Stage:
         self._web = Web(self._settings.site)
 
     def open(self) -> None:
-        """Open the way to sites; call `close` in the end."""
+        """Open the way to sites."""
         self._runner.run(self._web.__aenter__())
 
     def close(self) -> None:
+        """End the reading processes, and all connections."""
         self._runner.run(self._web.__aexit__(None, None, None))
 
     def ours(self) -> Figures:
