@@ -69,8 +69,6 @@ _CONTROLS_IN_TEXT = 0.1
 """The share of control characters up to which it is still a text."""
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_REFERENCE = re.compile(r"&#(?:([0-9]++)|[xX]([0-9A-Fa-f]++));")
-_LAST_CODE = 0x10FFFF
 _BEFORE_THE_TEXT = re.compile(r"(?:[\s\ufeff]++|<\?xml(?=[\s?])[^>]*+>)++", re.IGNORECASE)
 
 
@@ -104,14 +102,6 @@ def decode_page(body: bytes, content_type: str | None) -> str:
     if not text:
         raise ParseError("an empty body came")
     return text
-
-
-def drop_illegal(text: str) -> str:
-    """An XML document without the characters that XML 1.0 cannot hold, and without references to them.
-
-    `&#0;`, `&#x1F;`, `&#xD83D;` and `&#x110000;` go, wherever they stand.
-    """
-    return _begin(_REFERENCE.sub(_legal_reference, _ILLEGAL.sub("", text)))
 
 
 def marked_encoding(body: bytes) -> str | None:
@@ -202,9 +192,3 @@ def _begin(text: str) -> str:
     """The text without what may stand before it; its XML declaration speaks of bytes that are gone."""
     before = _BEFORE_THE_TEXT.match(text)
     return text[before.end() :] if before else text
-
-
-def _legal_reference(reference: re.Match[str]) -> str:
-    digits = (reference[1] or reference[2]).lstrip("0")
-    code = int(digits or "0", 10 if reference[1] else 16) if len(digits) <= len(str(_LAST_CODE)) else _LAST_CODE + 1
-    return reference[0] if code <= _LAST_CODE and not _ILLEGAL.match(chr(code)) else ""
