@@ -23,7 +23,7 @@ import uvloop
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.routing import BaseRoute
 
-from feedbridge import publishing, schedule, settings, watching
+from feedbridge import composing, publishing, schedule, settings, watching
 from feedbridge.asking import Web, user_agent
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
 from feedbridge.fetch.client import Client
@@ -147,7 +147,7 @@ async def picture_routes(loaded: Settings, client: Client) -> AsyncIterator[list
         SettingsError: The keys or the table of referers cannot be used.
         StoreError: The folder of the cache cannot be used.
     """
-    file, folder, rules = publishing.key_file(loaded), publishing.cache_folder(loaded), loaded.pictures
+    file, folder, rules = composing.key_file(loaded), composing.cache_folder(loaded), loaded.pictures
     if not (loaded.uses(SERVE) or file.exists()):
         yield []
         return
@@ -205,7 +205,7 @@ def max_age(loaded: Settings, path: str) -> int:
     """
     if path.startswith(f"{media.FOLDER}/"):
         return _FOR_EVER
-    if not publishing.is_subscription(path):
+    if not composing.is_subscription(path):
         return _LONGEST_AGE if path.startswith("feeds/") else _INDEX_AGE
     now = _now()
     shortest = min(schedule.base_interval(rhythm_of(source), now=now).total_seconds() for source in loaded.source)
@@ -606,7 +606,7 @@ class _Daemon:
 
     async def _ping(self, report: publishing.Report) -> None:
         hub = self._settings.site.hub
-        topics = [self._settings.site.base_url + path for path in report.written if publishing.is_subscription(path)]
+        topics = [self._settings.site.base_url + path for path in report.written if composing.is_subscription(path)]
         if hub and topics:
             reason = await notify.ping(hub, topics)
             if reason:

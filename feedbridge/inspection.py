@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from feedbridge import publishing, schedule
+from feedbridge import composing, schedule
 from feedbridge.articles.identity import spellings
 from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise, recognise
 from feedbridge.errors import SourceError
@@ -244,8 +244,8 @@ def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedS
         counts = feeds.counts(connection, table.name)
         for feed in feeds.feeds_of(connection, table.name):
             entries, newest = counts.get(feed.row, (0, None))
-            address = settings.site.base_url + publishing.subscription_path(feed.name, table.formats[0])
-            title = publishing.feed_title(settings, table, feed, facts)
+            address = settings.site.base_url + composing.subscription_path(feed.name, table.formats[0])
+            title = composing.feed_title(settings, table, feed, facts)
             yield FeedStatus(name=feed.name, title=title, entries=entries, newest=newest, address=address)
 
 
@@ -370,7 +370,7 @@ def _places(connection: Connection, settings: Settings, row: int) -> Iterator[tu
         for place in feeds.entries_of(connection, table.name, [row]):
             name = names[place.feed]
             number = place.document or feeds.SUBSCRIPTION
-            yield name, publishing.document_path(name, number, table.formats[0])
+            yield name, composing.document_path(name, number, table.formats[0])
 
 
 def _explain_images(settings: Settings, article: Article, connection: Connection | None) -> tuple[ExplainedImage, ...]:
@@ -379,7 +379,7 @@ def _explain_images(settings: Settings, article: Article, connection: Connection
         return ()
     album = Album(base_url=settings.site.base_url, keys=standing_keys(settings))
     chains = {
-        table.name: publishing.chain_of(settings, table, source)
+        table.name: composing.chain_of(settings, table, source)
         for table in settings.feed
         if source in settings.sources_of(table)
     }
@@ -396,5 +396,5 @@ def _explain_images(settings: Settings, article: Article, connection: Connection
 
 def standing_keys(settings: Settings) -> Keys | None:
     """The keys that sign pictures, if there are any yet: looking makes none."""
-    file = publishing.key_file(settings)
+    file = composing.key_file(settings)
     return Keys(file) if file.exists() else None

@@ -108,7 +108,7 @@ def parse_chain(texts: Sequence[str]) -> Chain:
 
 def choose(image: Image, rules: PolicyRules, default: Chain) -> Chain:
     """Choose the chain for a picture: that of the first rule which names the host of its origin."""
-    host = _host(image.origin)
+    host = _host(image.origin) if rules else ""
     return next((chain for pattern, chain in rules if _is_at(host, pattern)), default) if host else default
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from feedbridge import publishing
+from feedbridge import composing
 from feedbridge.asking import body_of, user_agent
+from feedbridge.composing import cache_folder
 from feedbridge.errors import FetchError, SettingsError
 from feedbridge.fetch.client import Client
 from feedbridge.inspection import standing_keys
@@ -20,7 +21,6 @@ from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.kinds import Unfit, identify
 from feedbridge.pictures.referers import read_referers
 from feedbridge.policies import Chain
-from feedbridge.publishing import cache_folder
 from feedbridge.settings import Settings, Source
 from feedbridge.settling import picture_fetch
 from feedbridge.store import articles, pictures
@@ -164,7 +164,7 @@ def replace_key(settings: Settings, *, now: datetime) -> None:
         SettingsError: There is none yet, or the file of the keys is not as it should be.
         StoreError: It cannot be read or written.
     """
-    file = publishing.key_file(settings)
+    file = composing.key_file(settings)
     if not file.exists():
         raise SettingsError(f'{file}: there is no key yet; the first build with images = "serve" makes it')
     Keys(file).rotate(now=now, keep_for=settings.pictures.keep_links)
@@ -188,7 +188,7 @@ def _count(
     policy: Chain | None,
 ) -> None:
     table = next((table for table in settings.feed if source in settings.sources_of(table)), None)
-    chain_of = publishing.chain_of(settings, table, source)
+    chain_of = composing.chain_of(settings, table, source)
     fresh: list[Image] = []
     for images in batch:
         count.articles += bool(images)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from lxml import etree
 from selectolax.lexbor import LexborHTMLParser
@@ -176,11 +177,16 @@ def bare(name: object) -> str:
     return str(name).rpartition("}")[2]
 
 
-def html_problems(html: str) -> Iterator[str]:
+@lru_cache(maxsize=256)  # the same entries are checked in each format of a document
+def html_problems(html: str) -> tuple[str, ...]:
     """Check that HTML can be shown as it is: nothing live in it, every address absolute.
 
     A reference within the article itself (`#note`) is allowed.
     """
+    return tuple(_html_problems(html))
+
+
+def _html_problems(html: str) -> Iterator[str]:
     if html.count("<") > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
         yield f"the HTML is nested more than {_MAX_DEPTH} deep"
         return

@@ -2,9 +2,9 @@
 
 import html
 import re
-from typing import Any
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given

@@ -1,0 +1,233 @@
+"""What each document of a feed says, before it is written in a format. Only looks into the store."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from feedbridge.articles.identity import is_iri, mint
+from feedbridge.articles.images import read_image
+from feedbridge.feeds import archives, assemble
+from feedbridge.feeds.assemble import SourceFace
+from feedbridge.model import Element, Entry, Feed, Image, Person, SourceFacts
+from feedbridge.pictures.album import Album, ChainOf
+from feedbridge.pictures.keys import FILE_NAME
+from feedbridge.policies import DEFAULT, Chain, choose
+from feedbridge.settings import FeedSource, FeedTable, Settings, Source
+from feedbridge.store import articles
+from feedbridge.store.articles import Kept
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow
+from feedbridge.store.pictures import Wanted
+
+Facts = Mapping[str, SourceFacts]
+"""What sources say of themselves, by name."""
+
+_NO_FACTS = SourceFacts()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What a document shows.
+
+    Attributes:
+        pictures: What its pictures need, by address.
+        lacks_copies: Copies of its pictures are still to be looked for.
+    """
+
+    entries: tuple[Entry, ...]
+    icon: str | None
+    extensions: tuple[Element, ...]
+    pictures: Mapping[str, Wanted]
+    lacks_copies: bool
+
+
+class Composer:
+    """Composes the documents of one feed."""
+
+    def __init__(self, settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts, album: Album) -> None:
+        self._settings = settings
+        self._site = settings.site
+        self._table = table
+        self._feed = feed
+        self._facts = facts
+        self._album = album
+        self._sources = settings.sources_of(table)
+        self._chains = {source.name: chain_of(settings, table, source) for source in self._sources}
+        self._faces = {
+            source.name: face(settings, source, facts, album, self._chains[source.name]) for source in self._sources
+        }
+        self._about = about(settings, table, facts)
+        self._own_pictures = list(self._find_own_pictures())
+
+    def archive(self, connection: Connection, number: int) -> Page:
+        """What an archive document shows."""
+        return self.page(connection, articles.in_document(connection, self._feed.row, number))
+
+    def page(self, connection: Connection, kept: Sequence[Kept]) -> Page:
+        """What a document with these articles shows."""
+        images = [
+            (image, self._chains[one.article.source](image))
+            for one in kept
+            for image in (*one.article.images, one.article.lead_image)
+            if image is not None
+        ]
+        self._album.begin(connection, [*images, *self._own_pictures])
+        return Page(
+            entries=tuple(self._entry(one) for one in kept),
+            icon=self._table.icon or self._icon(),
+            extensions=self._feed_extensions(),
+            pictures=self._album.wanted,
+            lacks_copies=self._album.lacks_copies,
+        )
+
+    def feed(self, page: Page, number: int, form: str, *, last: int) -> Feed:
+        """A document, to be written in a format.
+
+        Args:
+            page: What it shows.
+            number: 0 is the subscription document.
+            form: The format.
+            last: Number of the newest archive document, 0 where there is none.
+        """
+        before, after = (last or None, None) if number == SUBSCRIPTION else archives.neighbours(number, last=last)
+        return Feed(
+            id=self._table.id or self._feed.uid,
+            title=feed_title(self._settings, self._table, self._feed, self._facts),
+            subtitle=self._table.subtitle or self._about.subtitle,
+            link=self._table.link or self._site.base_url,
+            self_link=self._address(number, form),
+            current=self._address(SUBSCRIPTION, form),
+            prev_archive=self._address(before, form) if before else None,
+            next_archive=self._address(after, form) if after else None,
+            archive=number != SUBSCRIPTION,
+            updated=max((entry.updated for entry in page.entries), default=self._feed.created_at),
+            author=Person(name=self._table.author or self._site.author or self._site.title),
+            language=self._table.language or self._site.language or self._common_language(),
+            rights=self._table.rights or self._about.rights,
+            icon=page.icon,
+            extensions=page.extensions,
+            hub=self._site.hub,
+            entries=page.entries,
+        )
+
+    def _entry(self, kept: Kept) -> Entry:
+        return assemble.entry(kept.article, self._faces[kept.article.source], merged=len(self._sources) > 1)
+
+    def _common_language(self) -> str | None:
+        """The language of the feed's sources, if they have one in common."""
+        spoken = {face.language for face in self._faces.values()}
+        return spoken.pop() if len(spoken) == 1 else None
+
+    def _icon(self) -> str | None:
+        """The picture of the feed that this one republishes, at the address that its policy gives it."""
+        image = self._icon_image()
+        return self._only_face().address_of(image) if image else None
+
+    def _icon_image(self) -> Image | None:
+        if self._about.icon is None:
+            return None
+        image = read_image({"src": self._about.icon}, base=self._about.link)
+        return image if image and not image.origin.startswith("data:") else None
+
+    def _feed_extensions(self) -> tuple[Element, ...]:
+        """What the feed that this one republishes says of itself in other vocabularies."""
+        if not self._about.extensions:
+            return ()
+        return assemble.feed_extensions(self._about.extensions, self._only_face().address_of)
+
+    def _find_own_pictures(self) -> Iterator[tuple[Image, Chain]]:
+        """The pictures that stand for the whole feed."""
+        found: list[Image] = []
+
+        def note(image: Image) -> str:
+            found.append(image)
+            return image.origin
+
+        assemble.feed_extensions(self._about.extensions, note)
+        icon = self._icon_image()
+        for image in (*found, *([icon] if icon else ())):
+            (chain,) = self._chains.values()
+            yield image, chain(image)
+
+    def _only_face(self) -> SourceFace:
+        (only,) = self._faces.values()
+        return only
+
+    def _address(self, number: int, form: str) -> str:
+        return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
+
+
+def subscription_path(feed: str, form: str) -> str:
+    """Where a feed's subscription document is, relative to the output folder; files end as their format is called."""
+    return f"feeds/{feed}.{form}"
+
+
+def is_subscription(path: str) -> bool:
+    """Whether a path is that of a subscription document."""
+    return path.startswith("feeds/") and path.count("/") == 1
+
+
+def feed_title(settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts) -> str:
+    """What readers see as the feed's name: its own, else that of the one feed that it republishes, else the site's."""
+    own = table.title or about(settings, table, facts).title
+    title = own or settings.site.title
+    if feed.value is None:
+        return title if own or len(settings.feed) == 1 else f"{title} · {table.name}"
+    if table.by != "source":
+        return f"{title} · {feed.value}"
+    named = next((source for source in settings.source if source.name == feed.value), None)
+    return f"{title} · {_title_of(named, facts) if named else feed.value}"
+
+
+def chain_of(settings: Settings, table: FeedTable | None, source: Source) -> ChainOf:
+    """Which chain of picture policies a picture of a source has; the nearest wins: feed, source, site."""
+    rules: list[tuple[str, Chain]] = []
+    general = None
+    for level in (table, source, settings.site):
+        if level is not None and general is None:
+            rules += [(rule.host, rule.images) for rule in level.image_rule]
+            general = level.images
+    default = general or DEFAULT
+    return lambda image: choose(image, rules, default)
+
+
+def face(settings: Settings, source: Source, facts: Facts, album: Album, chain: ChainOf) -> SourceFace:
+    """What the readers of a feed see of a source."""
+    told = facts.get(source.name, _NO_FACTS)
+    return SourceFace(
+        id=told.id if told.id and is_iri(told.id) else mint(f"{settings.site.base_url}source/{source.name}"),
+        title=_title_of(source, facts),
+        link=source.link or told.link,
+        language=source.language or told.language or settings.site.language,
+        author=source.author or next((person.name for person in told.authors), None),
+        via=source.url if isinstance(source, FeedSource) else None,
+        self_link=told.self_link,
+        address_of=lambda image: album.address(image, chain(image)),
+        measured=album.measured,
+    )
+
+
+def _title_of(source: Source, facts: Facts) -> str:
+    return source.title or facts.get(source.name, _NO_FACTS).title or source.name
+
+
+def key_file(settings: Settings) -> Path:
+    """The file with the keys that sign pictures, beside the store."""
+    return settings.site.store_path.with_name(FILE_NAME)
+
+
+def cache_folder(settings: Settings) -> Path:
+    """The folder with pictures that are served, beside the store."""
+    return settings.site.store_path.with_name("pictures")
+
+
+def document_path(feed: str, number: int, form: str) -> str:
+    """Where a document of a feed is, relative to the output folder; 0 is the subscription document."""
+    return subscription_path(feed, form) if number == SUBSCRIPTION else f"feeds/{feed}/{number:04}.{form}"
+
+
+def about(settings: Settings, table: FeedTable, facts: Facts) -> SourceFacts:
+    """What the one source of a feed says of itself; nothing where there are several."""
+    sources = settings.sources_of(table)
+    return facts.get(sources[0].name, _NO_FACTS) if len(sources) == 1 and not table.by else _NO_FACTS

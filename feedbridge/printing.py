@@ -1,0 +1,272 @@
+"""Documents are written in their formats, checked, and put in place; many at once by processes of our own.
+
+Such a process reads the store itself, so that little has to be said to it: the settings and, one after the other, which
+document it is to print. What it answers is noted by whoever asked.
+"""
+
+import contextlib
+import hashlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from types import TracebackType
+from typing import IO, Self
+
+from feedbridge.composing import Composer, Facts, Page, document_path
+from feedbridge.errors import FeedbridgeError, PublishError
+from feedbridge.feeds.rendering import MEDIA_TYPES, Rendering
+from feedbridge.model import Feed
+from feedbridge.pictures.album import Album
+from feedbridge.publish.files import OutputError, OutputFolder
+from feedbridge.settings import FeedTable, Settings
+from feedbridge.store.database import Store
+from feedbridge.store.feeds import FeedRow, Output
+
+MOST_PROCESSES = 4
+
+_PROGRAM = "from feedbridge.printing import main; main()"
+"""Not `-m`, for what is pickled there must be known by the same name here."""
+
+_LENGTH = 4
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Printed:
+    """What became of a document.
+
+    Attributes:
+        outputs: Its files, and whether their bytes are new.
+        left_out: Entries that could not be written, as path, entry and reason.
+        errors: Why a file stays as it stood.
+    """
+
+    outputs: tuple[tuple[Output, bool], ...] = ()
+    left_out: tuple[tuple[str, str, str], ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """An archive document to print; `last` is the number of the newest one."""
+
+    table: FeedTable
+    feed: FeedRow
+    number: int
+    last: int
+
+
+def print_page(
+    folder: OutputFolder, composer: Composer, table: FeedTable, feed: FeedRow, page: Page, number: int, *, last: int
+) -> Printed:
+    """Print a document in all formats of its feed.
+
+    Raises:
+        OutputError: The folder takes nothing more.
+    """
+    printed = Printed()
+    for form in table.formats:
+        path = document_path(feed.name, number, form)
+        one = print_feed(folder, path, composer.feed(page, number, form, last=last), form)
+        printed = Printed(
+            outputs=printed.outputs + one.outputs,
+            left_out=printed.left_out + one.left_out,
+            errors=printed.errors + one.errors,
+        )
+    folder.sync()
+    return printed
+
+
+def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str) -> Printed:
+    """Print a document in one format; a bad entry is left out and named.
+
+    Raises:
+        OutputError: The folder takes nothing more.
+    """
+    from feedbridge.feeds import lint
+
+    render, left_out = _renderer(form), dict[str, str]()
+    while True:
+        shown = tuple(entry for entry in feed.entries if entry.id not in left_out)
+        try:
+            made = render(replace(feed, entries=shown))
+        except PublishError as error:
+            return Printed(errors=(str(error),))
+        left_out |= {one.entry_id: one.reason for one in made.left_out}
+        problems = lint.lint(made.body, MEDIA_TYPES[form])
+        bad = {problem.entry: problem.message for problem in problems if problem.entry}
+        if not bad.keys() - left_out.keys():
+            break
+        left_out |= bad
+    told = tuple((path, entry, reason) for entry, reason in left_out.items())
+    if problems:
+        return Printed(left_out=told, errors=(not_published(path, problems[0].message),))
+    return replace(put(folder, path, made.body), left_out=told)
+
+
+def put(folder: OutputFolder, path: str, body: bytes) -> Printed:
+    """Put a file in place.
+
+    Raises:
+        OutputError: The folder takes nothing more.
+    """
+    try:
+        new = folder.put(path, body)
+    except OutputError:
+        raise
+    except PublishError as error:
+        return Printed(errors=(str(error),))
+    output = Output(path=path, digest=hashlib.sha256(body).hexdigest(), size=len(body))
+    return Printed(outputs=((output, new),))
+
+
+def not_published(path: str, reason: str) -> str:
+    """That a file stays as it stood."""
+    return f"{path}: not published, for {reason}; what stands there stays"
+
+
+def _renderer(form: str) -> Callable[[Feed], Rendering]:
+    """What writes a format; imported when something is written."""
+    if form == "json":
+        from feedbridge.feeds.jsonfeed import json_feed
+
+        return json_feed
+    from feedbridge.feeds import syndication
+
+    return {"atom": syndication.atom, "rss": syndication.rss}[form]
+
+
+# Many at once
+
+
+class Printers:
+    """Processes that print archive documents: started when first needed, ended with this context."""
+
+    def __init__(self, settings: Settings, facts: Facts, *, count: int) -> None:
+        self._opening = pickle.dumps((settings, facts))
+        self._idle: SimpleQueue[_Printer] = SimpleQueue()
+        self._printers = [_Printer(self._opening) for _ in range(count)]
+        for printer in self._printers:
+            self._idle.put(printer)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="printers")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for printer in self._printers:
+            printer.end()
+
+    def print(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Printed | None]]:
+        """Print documents, in this order; None where a process was lost over one, or failed: try it yourself."""
+        yield from zip(jobs, self._threads.map(self._print, jobs), strict=True)
+
+    def _print(self, job: Job) -> Printed | None:
+        printer = self._idle.get()
+        try:
+            return printer.print(job)
+        finally:
+            self._idle.put(printer)
+
+
+class _Printer:
+    """A process, and the talk with it."""
+
+    def __init__(self, opening: bytes) -> None:
+        self._opening = opening
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def print(self, job: Job) -> Printed | None:
+        try:
+            process = self._process or self._start()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            _send(process.stdin, pickle.dumps(job))
+            answer = _receive(process.stdout)
+        except (EOFError, OSError):
+            self.end()
+            return None
+        printed: Printed | None = pickle.loads(answer)  # noqa: S301  (the process is ours, and reads our store alone)
+        return printed
+
+    def end(self) -> None:
+        """Let it finish; it has nothing more to do."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        process.wait()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._process = subprocess.Popen(  # noqa: S603  (the command is ours)
+            [sys.executable, "-P", "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # what is typed at our terminal is not for it
+        )
+        assert self._process.stdin is not None
+        _send(self._process.stdin, self._opening)
+        return self._process
+
+
+def main() -> None:
+    """Print what is asked for on standard input, until it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    with contextlib.suppress(EOFError, OSError):
+        settings, facts = pickle.loads(_receive(asked))  # noqa: S301  (our parent alone speaks to us)
+        album = Album(base_url=settings.site.base_url, keys=None)
+        folder = OutputFolder(settings.site.output)
+        with Store(settings.site.store_path, write=False) as store:
+            while True:
+                job = pickle.loads(_receive(asked))  # noqa: S301  (the same)
+                _send(answers, pickle.dumps(_print_job(store, folder, settings, facts, album, job)))
+
+
+def _print_job(
+    store: Store, folder: OutputFolder, settings: Settings, facts: Facts, album: Album, job: Job
+) -> Printed | None:
+    """Print an archive document; None where it cannot be, and somebody else is to find out why."""
+    composer = Composer(settings, job.table, job.feed, facts, album)
+    try:
+        with store.transaction() as connection:
+            page = composer.archive(connection, job.number)
+        return print_page(folder, composer, job.table, job.feed, page, job.number, last=job.last)
+    except FeedbridgeError:
+        return None
+
+
+def _send(to: IO[bytes], content: bytes) -> None:
+    to.write(len(content).to_bytes(_LENGTH) + content)
+    to.flush()
+
+
+def _receive(source: IO[bytes]) -> bytes:
+    """The next message.
+
+    Raises:
+        EOFError: There is none.
+    """
+    length = source.read(_LENGTH)
+    content = source.read(int.from_bytes(length)) if len(length) == _LENGTH else b""
+    if len(length) < _LENGTH or len(content) < int.from_bytes(length):
+        raise EOFError
+    return content
