@@ -1,19 +1,16 @@
 """The process that reads foreign pages, `python -m feedbridge.reading`: what kills it harms nobody else.
 
-`workers.py` starts it and speaks with it over its standard input and output, in frames: four bytes of length, then so
-many bytes. An empty frame is answered by an empty frame. A job is an opening (JSON), the page's body in frames of its
-own, and an empty frame. The answer is one frame (JSON), followed by the outlines of the items. Then items are asked for
-by their positions (a JSON list), and as many as fit a frame come; an empty frame ends the job.
+`workers.py` starts it and speaks with it in frames (`children.py`). An empty frame is answered by an empty frame. A job
+is an opening (JSON), the page's body in frames of its own, and an empty frame. The answer is one frame (JSON), followed
+by the outlines of the items. Then items are asked for by their positions (a JSON list), and as many as fit a frame
+come; an empty frame ends the job.
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import os
 import re
-import resource
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, BinaryIO
@@ -21,6 +18,7 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from feedbridge.children import OUT_OF_MEMORY, alarm, confine, receive, send, streams
 from feedbridge.errors import ParseError
 from feedbridge.model import Page, RawItem, Request, SourceFacts, Unread
 from feedbridge.sources.base import Source
@@ -49,10 +47,6 @@ FRAME = 256 * 2**10
 MAX_MEMORY = 380 * 2**20
 """Bytes of address space."""
 
-OUT_OF_MEMORY = 12
-"""The exit code of a reader that has no memory left (ENOMEM)."""
-
-_LENGTH = 4
 _LONGEST_NAME = 200
 _LONGEST_REASON = 500
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -134,60 +128,34 @@ KINDS: dict[str, Callable[[], Source]] = {"feed": _feed}
 """Each is imported when its first page comes."""
 
 
-def frame(content: bytes) -> bytes:
-    """The content with its length before it."""
-    return len(content).to_bytes(_LENGTH) + content
-
-
 def main() -> None:
     """Read pages until the input ends."""
-    confine()
-    asked = open(0, "rb", closefd=False)  # noqa: SIM115  (it lives as long as the process)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a parser prints is no answer
+    confine(memory=MAX_MEMORY)
+    asked, answers = streams()
     try:
-        while (opening := _receive(asked)) is not None:
+        while (opening := receive(asked)) is not None:
             if opening:
                 _work(OPENING.validate_json(opening), asked, answers)
             else:
-                _send(answers, b"")
+                send(answers, b"")
     except (EOFError, BrokenPipeError):
         os._exit(0)  # nobody is there any more
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
 
 
-def confine() -> None:
-    """Bound what this process can use and do; whoever started it ends it, not the terminal or the service manager."""
-    for which, most in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 32),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_FSIZE, 0),
-    ):
-        _, hard = resource.getrlimit(which)
-        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        with contextlib.suppress(OSError, ValueError):  # not every system knows every limit
-            resource.setrlimit(which, (bound, bound))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-
-
 def _work(opening: Opening, asked: BinaryIO, answers: BinaryIO) -> None:
     """Do one job, from its body to the last item that is asked for."""
-    with _alarm(opening.seconds):
+    with alarm(opening.seconds):
         harvest = _Harvest()
         answer = _read(opening, _receive_body(asked), harvest)
-        _send(answers, ANSWER.dump_json(answer, exclude_defaults=True))
+        send(answers, ANSWER.dump_json(answer, exclude_defaults=True))
         for batch in _batches(harvest.outlines):
-            _send(answers, batch)
-    while wanted := _receive(asked):
-        with _alarm(opening.seconds):
+            send(answers, batch)
+    while wanted := receive(asked):
+        with alarm(opening.seconds):
             chosen = (b"[%d,%s]" % (position, harvest.items[position]) for position in POSITIONS.validate_json(wanted))
-            _send(answers, next(_batches(chosen)))
+            send(answers, next(_batches(chosen)))
 
 
 def _read(opening: Opening, body: bytes, harvest: "_Harvest") -> Answer:
@@ -308,39 +276,13 @@ def _batches(parts: Sequence[bytes] | Iterator[bytes]) -> Iterator[bytes]:
         yield b"[%s]" % b",".join(batch)
 
 
-@contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """End the process when what is inside takes longer: the default action of SIGALRM, which nothing can hold up."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _send(answers: BinaryIO, content: bytes) -> None:
-    answers.write(frame(content))
-    answers.flush()
-
-
 def _receive_body(asked: BinaryIO) -> bytes:
     body = io.BytesIO()
-    while chunk := _receive(asked):
+    while chunk := receive(asked):
         body.write(chunk)
     if chunk is None:
         raise EOFError
     return body.getvalue()
-
-
-def _receive(asked: BinaryIO) -> bytes | None:
-    """The next frame; None at the end of the input."""
-    length = asked.read(_LENGTH)
-    if not length:
-        return None
-    content = asked.read(int.from_bytes(length))
-    if len(length) < _LENGTH or len(content) < int.from_bytes(length):
-        raise EOFError
-    return content
 
 
 if __name__ == "__main__":

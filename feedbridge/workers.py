@@ -8,9 +8,7 @@ async with Readers() as readers:
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,19 +19,19 @@ from typing import Self
 from pydantic import ValidationError
 
 from feedbridge import reading as child
+from feedbridge.children import OUT_OF_MEMORY, command, environment, frame
 from feedbridge.errors import ParseError
 from feedbridge.model import RawItem, Request, SourceFacts
-from feedbridge.reading import LeftOut, Outline, frame
+from feedbridge.reading import LeftOut, Outline
 
 __all__ = ["Index", "Job", "LeftOut", "Outline", "Readers", "Reading"]
 
 MAX_FRAME = 16 * 2**20
 """Bytes; a reader that announces a longer frame is not in its right mind."""
 
-COMMAND = (sys.executable, "-P", "-m", "feedbridge.reading")
-"""What a reader is started by; `-P`: nothing is imported from the folder that we happen to be in."""
+COMMAND = command("feedbridge.reading")
+"""What a reader is started by."""
 
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 _LONG_PAGE = 4 * 2**20
 _HEAVY_PAGE = 2**20
 """Bytes; pages from this size on leave one reader to the others, which they could keep waiting."""
@@ -340,7 +338,7 @@ class _Reader:
                 code = await self._process.wait()
         except TimeoutError:
             return "could not be read: its reader broke off"
-        if code == child.OUT_OF_MEMORY:
+        if code == OUT_OF_MEMORY:
             return "needs more memory than a reader has"
         if code == -signal.SIGALRM:
             return self._too_slow()
@@ -394,12 +392,6 @@ async def _started(command: Sequence[str]) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(),
+        env=environment(),
         start_new_session=True,
     )
-
-
-def _environment() -> dict[str, str]:
-    """What a reader needs to find its modules, and nothing else of ours."""
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return passed | ({"PYTHONDONTWRITEBYTECODE": "1"} if sys.dont_write_bytecode else {})

@@ -17,9 +17,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from feedbridge import reading
+from feedbridge.children import OUT_OF_MEMORY, frame
 from feedbridge.errors import ParseError
 from feedbridge.model import Category, Image, Page, RawItem, Request, SourceFacts
-from feedbridge.reading import FRAME, MAX_ENTRIES, Answer, LeftOut, Outline, frame
+from feedbridge.reading import FRAME, MAX_ENTRIES, Answer, LeftOut, Outline
 
 FEED = b"""<?xml version="1.0"?>
 <rss version="2.0"><channel><title>News</title><link>http://a.example/</link>
@@ -293,7 +294,7 @@ def test_memory_has_an_end(reader: Process) -> None:
     """A page that needs more than there is ends the process with an exit code of its own."""
     with pytest.raises(ValueError):
         reader.open("greedy")
-    assert reader.process.wait(10) == reading.OUT_OF_MEMORY
+    assert reader.process.wait(10) == OUT_OF_MEMORY
 
 
 @pytest.mark.parametrize("slip", [b"", b"<b></i>"], ids=["well-formed", "to be mended"])

@@ -24,6 +24,7 @@ import pytest
 import uvloop
 
 from feedbridge import reading
+from feedbridge.children import frame
 from feedbridge.errors import FetchError, ParseError
 from feedbridge.model import Page, RawItem, Request, SourceFacts
 from feedbridge.workers import Index, Job, Readers, Reading
@@ -73,23 +74,23 @@ class Obedient:
 LIES: dict[str, Sequence[bytes]] = {
     "noise": [b"Segmentation fault\n" * 100],
     "long": [b"\xff\xff\xff\xff"],
-    "no JSON": [reading.frame(b"{")],
-    "no index": [reading.frame(b"[]")],
-    "too many items": [reading.frame(b'{"items":5001}')],
-    "fewer than none": [reading.frame(b'{"beyond":-1}')],
-    "no outlines": [reading.frame(b'{"items":1}'), reading.frame(b"[]")],
+    "no JSON": [frame(b"{")],
+    "no index": [frame(b"[]")],
+    "too many items": [frame(b'{"items":5001}')],
+    "fewer than none": [frame(b'{"beyond":-1}')],
+    "no outlines": [frame(b'{"items":1}'), frame(b"[]")],
     "more outlines": [
-        reading.frame(b'{"items":1}'),
-        reading.frame(b"[%s]" % b",".join([b'{"item":{},"digest":"%s"}' % (b"0" * 64)] * 2)),
+        frame(b'{"items":1}'),
+        frame(b"[%s]" % b",".join([b'{"item":{},"digest":"%s"}' % (b"0" * 64)] * 2)),
     ],
-    "no digest": [reading.frame(b'{"items":1}'), reading.frame(b'[{"item":{},"digest":"0"}]')],
-    "deep": [reading.frame(b"[" * 50_000)],
+    "no digest": [frame(b'{"items":1}'), frame(b'[{"item":{},"digest":"0"}]')],
+    "deep": [frame(b"[" * 50_000)],
 }
 
 
 def lie(answer: Sequence[bytes]) -> None:
     """Greet, and then say this whatever is asked."""
-    sys.stdout.buffer.write(reading.frame(b"") + b"".join(answer))
+    sys.stdout.buffer.write(frame(b"") + b"".join(answer))
     sys.stdout.buffer.flush()
     time.sleep(30)
 
@@ -288,7 +289,7 @@ def test_items_that_nobody_wanted_are_refused(run: Run, items: bytes) -> None:
     outlines = b"[%s]" % b",".join([b'{"item":{},"digest":"%s"}' % (b"0" * 64)] * 2)
 
     async def work() -> None:
-        answer = [reading.frame(part) for part in (b'{"items":2}', outlines, items)]
+        answer = [frame(part) for part in (b'{"items":2}', outlines, items)]
         async with Readers(command=liar(answer)) as readers, readers.read(job("")) as page:
             with pytest.raises(ParseError, match="makes no sense"):
                 await contents(page, 0, 1)
