@@ -75,3 +75,10 @@ class ParseError(SourceError):
 
 class UnusableItem(FeedbridgeError):  # noqa: N818  (it is a verdict on an item, not a fault of ours)
     """One item is left out and counted."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why an item cannot be used, in words."""
+    if isinstance(error, UnusableItem):
+        return str(error)
+    return f"cannot be read ({type(error).__name__}: {str(error)[:200]})"

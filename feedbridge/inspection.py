@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from feedbridge import composing, schedule
 from feedbridge.articles.identity import spellings
 from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise, recognise
-from feedbridge.errors import SourceError
+from feedbridge.errors import SourceError, reason_of
 from feedbridge.fetch import files as folder
 from feedbridge.fetch.validators import LONGEST_WISH
-from feedbridge.keeping import reason_of, rules_of, too_many
+from feedbridge.keeping import rules_of, too_many
 from feedbridge.model import Article, Image, Page, RawItem
 from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from feedbridge.articles import items
 from feedbridge.articles.identity import Identity, apart, is_same, otherwise
 from feedbridge.articles.merge import Circumstances, merge
-from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise
-from feedbridge.errors import UnusableItem
+from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, as_seen, normalise
+from feedbridge.errors import UnusableItem, reason_of
 from feedbridge.model import Article, RawItem
 from feedbridge.settings import Source
 from feedbridge.store import articles, visits
@@ -61,7 +61,9 @@ class Telling:
 
     Attributes:
         name: What it is called in the tally.
-        item: None where it holds no article, or is known already.
+        item: What an entry says, or None.
+        identity: Which article it tells of; None where it holds none, or is known already.
+        fresh: The article that a file holds, as if it were first seen now; an entry's is made of its item.
         unusable: Why it holds none.
         file: The file, where it is one.
         digest: The digest of the item, where it is a feed's.
@@ -72,6 +74,7 @@ class Telling:
     name: str
     item: RawItem | None = None
     identity: Identity | None = None
+    fresh: Normalised | None = None
     unusable: str | None = None
     file: KnownFile | None = None
     digest: str | None = None
@@ -164,13 +167,13 @@ class Keeper:
             reason = self._take(telling, batch)
             if reason:
                 self._tally.unusable.append((telling.name, reason))
-            if telling.file and (reason or telling.item is None):
+            if telling.file and (reason or telling.identity is None):
                 files.append(replace(telling.file, unusable=reason))
         return batch.drafts, files
 
     def _take(self, telling: Telling, batch: "_Batch") -> str | None:
         """Let a telling speak of its article; gives the reason if it cannot be used."""
-        if telling.item is None or telling.identity is None:
+        if telling.identity is None:
             return telling.unusable
         try:
             if telling.article is None:
@@ -189,8 +192,10 @@ class Keeper:
         batch.enter(draft, identity)
         return None
 
-    def _recognise(self, item: RawItem, identity: Identity, batch: "_Batch") -> tuple[Identity, _Draft | None]:
-        """Find the article that an item tells of; one that only shares a name with a known one is told apart.
+    def _recognise(self, item: RawItem | None, identity: Identity, batch: "_Batch") -> tuple[Identity, _Draft | None]:
+        """Find the article that is told of; an item that only shares a name with a known one is told apart.
+
+        A file is always what it is met as: nobody numbers saved articles for a feed.
 
         Raises:
             ValueError: Nothing else names it.
@@ -202,7 +207,7 @@ class Keeper:
                 return identity, None
             draft = batch.draft(alias)
             known = draft.current.article if draft.current else None
-            if known is None or (draft.kept and draft.kept.removed) or is_same(known, item, alias):
+            if known is None or item is None or (draft.kept and draft.kept.removed) or is_same(known, item, alias):
                 return identity, draft
             rejected.add(alias)
             identity = apart(item, source=self._rules.source, rejected=rejected)
@@ -219,10 +224,14 @@ class Keeper:
         """
         if draft.kept and draft.kept.removed:
             return
-        assert telling.item is not None
         reread = telling.only_rules_changed
         first_seen = draft.kept.article.first_seen if draft.kept and reread else self._now
-        fresh = normalise(telling.item, identity, self._rules, first_seen=first_seen)
+        if telling.fresh is not None:
+            fresh = as_seen(telling.fresh, self._rules, first_seen=first_seen)
+        elif telling.item is not None:
+            fresh = normalise(telling.item, identity, self._rules, first_seen=first_seen)
+        else:
+            raise UnusableItem(telling.unusable or "")
         draft.told = telling
         if draft.current is None:
             draft.current = fresh
@@ -352,13 +361,6 @@ def rules_of(source: Source) -> Rules:
         remove_text=source.remove_text,
         image_proxy_hosts=source.image_proxy_hosts,
     )
-
-
-def reason_of(error: Exception) -> str:
-    """Why an item cannot be used, in words."""
-    if isinstance(error, UnusableItem):
-        return str(error)
-    return f"cannot be read ({type(error).__name__}: {str(error)[:200]})"
 
 
 def too_many(count: int) -> str:

@@ -1,17 +1,19 @@
 """One refresh of a folder: the files that are new or changed are read, and what they tell is kept."""
 
-import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from feedbridge.articles.normalise import recognise
-from feedbridge.errors import FetchError, SourceError, UnusableItem
+from feedbridge.articles.identity import Identity
+from feedbridge.errors import FetchError, SourceError
 from feedbridge.fetch import files as folder
-from feedbridge.keeping import Keeper, Tally, Telling, reason_of, rules_of
-from feedbridge.model import Page
+from feedbridge.keeping import Keeper, Tally, Telling, rules_of
+from feedbridge.preparing import Order, Prepared, Recipe, prepare
 from feedbridge.settings import ArchiveSource
 from feedbridge.sources.archive import Archive
 from feedbridge.store import articles, polls
@@ -19,13 +21,24 @@ from feedbridge.store.articles import KnownFile
 from feedbridge.store.database import Store
 
 BATCH_FILES = 100
-"""Files that are kept in one transaction."""
+"""Files that are kept in one transaction, at most."""
+
+BATCH_BYTES = 8 * 2**20
+"""Bytes of the files of one transaction, unless a single one is longer."""
+
+MANY_FILES = 200
+"""From so many files on, it pays to start processes that prepare them."""
 
 HELD_BACK_FROM = 10
 """From so many articles on, a refresh that would give most of them new ids is held back."""
 
 Progress = Callable[[int, int], None]
-"""Told how many files of how many are done."""
+"""Told how many files of how many are done, and now and then while nothing is; what it raises ends the refresh."""
+
+_Prepare = Callable[[Iterable[Sequence[Order]]], Iterator[list[Prepared]]]
+
+_CREW = threading.Lock()
+"""One source at a time has processes: they take all cores. The others do with their thread."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +82,7 @@ class _Refresh:
     def __init__(self, store: Store, source: ArchiveSource, wish: Wish, state: polls.SourceState, tally: Tally) -> None:
         self._store = store
         self._settings = source
-        self._archive = Archive(source)
-        self._request = replace(self._archive.start(), leave_out=wish.leave_out)
+        self._request = replace(Archive(source).start(), leave_out=wish.leave_out)
         self._rules = rules_of(source)
         self._shape = source.shape()
         self._reread = wish.reread or (state.shape is not None and state.shape != self._shape)
@@ -79,6 +91,7 @@ class _Refresh:
         self._tally = tally
         self._known: dict[str, KnownFile] = {}
         self._absent: set[str] = set()
+        self._done = 0
         self._keeper = Keeper(store, state, self._rules, tally, now=wish.now, absent=self._absent)
 
     def run(self, progress: Progress) -> None:
@@ -90,17 +103,39 @@ class _Refresh:
         self._absent |= self._known.keys() - listing.keys()
         gone = self._gone()
         due = list(self._due(listing.files))
-        self._hold_back_new_ids(due)
-        if self._state.shape != self._shape:
-            with self._store.transaction() as connection:
-                polls.begin(connection, self._state.row, shape=self._shape)
-        self._work(due, progress)
+        with self._prepared_by(len(due), progress) as prepare:
+            self._hold_back_new_ids(due, prepare)
+            if self._state.shape != self._shape:
+                with self._store.transaction() as connection:
+                    polls.begin(connection, self._state.row, shape=self._shape)
+            self._work(due, prepare, progress)
         self._tally.unusable.sort()
         with self._store.transaction() as connection:
             articles.mark_missing(connection, self._state.row, gone)
             polls.record_success(
                 connection, self._state.row, poll_of(self._tally, now=self._wish.now), shape=self._shape
             )
+
+    @contextmanager
+    def _prepared_by(self, count: int, progress: Progress) -> Iterator[_Prepare]:
+        """What prepares files: processes of their own where there are many, and no other source has some; else we."""
+        recipe = Recipe(
+            root=self._request.root,
+            max_bytes=self._request.max_bytes,
+            folder_as=self._settings.folder_as,
+            now=self._wish.now,
+            rules=self._rules,
+        )
+        if count < MANY_FILES or not _CREW.acquire(blocking=False):
+            yield lambda batches: ([prepare(recipe, order) for order in batch] for batch in batches)
+            return
+        from feedbridge.crew import Crew  # here, for most refreshes have no need of it
+
+        try:
+            with Crew(recipe) as crew:
+                yield partial(crew.prepare, heed=lambda: progress(self._done, count))
+        finally:
+            _CREW.release()
 
     def _gone(self) -> list[str]:
         """Files that were there last time.
@@ -139,7 +174,7 @@ class _Refresh:
             with self._store.transaction() as connection:
                 articles.keep_files(connection, self._state.row, [unread])
 
-    def _hold_back_new_ids(self, due: Sequence[folder.FoundFile]) -> None:
+    def _hold_back_new_ids(self, due: Sequence[folder.FoundFile], prepare: _Prepare) -> None:
         """Look at identities first where most known articles are told anew.
 
         Raises:
@@ -150,11 +185,13 @@ class _Refresh:
         if self._wish.accept or len(known) < HELD_BACK_FROM or len(told) * 2 <= len(known):
             return
         moved = 0
-        for batch in _batches(told):
-            tellings = [telling for file in batch if (telling := self._read(file, quiet=True)) and telling.identity]
+        for batch in self._prepared(told, prepare, names_only=True):
+            identities = [(file.key, one.identity) for file, one in batch if one.identity]
             with self._store.transaction() as connection:
-                names = articles.find(connection, self._state.row, _aliases(tellings))
-            moved += sum(1 for telling in tellings if telling.file and _row(telling, names) != telling.file.article)
+                names = articles.find(
+                    connection, self._state.row, (alias for _, identity in identities for alias in identity.aliases)
+                )
+            moved += sum(1 for key, identity in identities if _row(identity, names) != self._known[key].article)
         if moved * 2 > len(known):
             raise SourceError(
                 f"{self._request.root}: {moved} of {len(known)} known articles would get new ids, for their links have"
@@ -162,65 +199,73 @@ class _Refresh:
                 f' feedbridge build --accept "{self._settings.name}"'
             )
 
-    def _work(self, due: Sequence[folder.FoundFile], progress: Progress) -> None:
+    def _work(self, due: Sequence[folder.FoundFile], prepare: _Prepare, progress: Progress) -> None:
         """Read and keep: first what stands still, then, after a moment, what was written just now."""
         now_ns = time.time_ns()
         young = [file for file in due if folder.is_young(file, now_ns=now_ns)]
         waiting = set(young)
-        done = 0
-        for batch in _batches([file for file in due if file not in waiting]):
-            self._keeper.keep([telling for file in batch if (telling := self._read(file))])
-            done += len(batch)
-            progress(done, len(due))
+        for batch in self._prepared([file for file in due if file not in waiting], prepare):
+            self._keep(batch)
+            progress(self._done, len(due))
         if young:
             folder.wait_to_settle()
-        for batch in _batches(young):
-            self._keeper.keep([telling for file in batch if (telling := self._read(file, again=True))])
-            done += len(batch)
-            progress(done, len(due))
+        for batch in self._prepared(young, prepare, settled=True):
+            self._keep(batch)
+            progress(self._done, len(due))
 
-    def _read(self, file: folder.FoundFile, *, again: bool = False, quiet: bool = False) -> Telling | None:
-        """Read a file; None if it cannot be read now, which the tally says unless `quiet`.
+    def _prepared(
+        self,
+        files: Sequence[folder.FoundFile],
+        prepare: _Prepare,
+        *,
+        settled: bool = False,
+        names_only: bool = False,
+    ) -> Iterator[list[tuple[folder.FoundFile, Prepared]]]:
+        """What the files hold, in batches that are kept together."""
+        batches = list(_batches(files))
+        orders = ([self._order(file, settled=settled, names_only=names_only) for file in batch] for batch in batches)
+        for batch, done in zip(batches, prepare(orders), strict=True):
+            yield list(zip(batch, done, strict=True))
+
+    def _order(self, file: folder.FoundFile, *, settled: bool, names_only: bool) -> Order:
+        known = self._known.get(file.key)
+        unless = known.digest if known and not self._reread else None
+        return Order(file=file, settled=settled, known=unless, names_only=names_only)
+
+    def _keep(self, batch: Sequence[tuple[folder.FoundFile, Prepared]]) -> None:
+        self._keeper.keep([telling for file, prepared in batch if (telling := self._telling(file, prepared))])
+        self._done += len(batch)
+
+    def _telling(self, file: folder.FoundFile, prepared: Prepared) -> Telling | None:
+        """What a file tells; None if it cannot be read now, which the tally says.
 
         Where the rules have changed, one that cannot be read now is known no more, so that the next refresh reads it.
         """
         known = self._known.get(file.key)
-        try:
-            if again:
-                folder.look_again(self._request.root, file)
-            body = folder.read_file(self._request.root, file, max_bytes=self._request.max_bytes)
-        except UnusableItem as error:
-            if not quiet:
-                self._tally.unusable.append((file.key, str(error)))
-            return _telling(replace(known, digest=None, mtime_ns=0)) if known and self._reread else None
-        digest = hashlib.sha256(body).hexdigest()
-        same = known is not None and known.digest == digest
+        if prepared.unread is not None:
+            self._tally.unusable.append((file.key, prepared.unread))
+            return _of_file(replace(known, digest=None, mtime_ns=0)) if known and self._reread else None
+        same = known is not None and known.digest is not None and known.digest == prepared.digest
         now = KnownFile(
             key=file.key,
             size=file.size,
             mtime_ns=file.mtime_ns,
-            digest=digest,
+            digest=prepared.digest,
             article=known.article if known else None,
             unusable=known.unusable if known and same else None,
         )
         if same and not self._reread:
-            return _telling(now)
-        if not quiet:
-            self._tally.read += 1
-        return self._parse(Page(path=file.key, body=body), now, only_rules_changed=same)
-
-    def _parse(self, page: Page, file: KnownFile, *, only_rules_changed: bool) -> Telling:
-        try:
-            item = next(self._archive.parse(page))
-            identity = recognise(item, self._rules)
-        except Exception as error:  # noqa: BLE001  (one bad file must not take its source down)
-            return _telling(replace(file, unusable=reason_of(error)))
+            return _of_file(now)
+        self._tally.read += 1
+        if prepared.identity is None:
+            return _of_file(replace(now, unusable=prepared.unusable))
         return Telling(
             name=file.key,
-            file=replace(file, unusable=None),
-            item=item,
-            identity=identity,
-            only_rules_changed=only_rules_changed,
+            file=replace(now, unusable=None),
+            identity=prepared.identity,
+            fresh=prepared.fresh,
+            unusable=prepared.unusable,
+            only_rules_changed=same,
         )
 
 
@@ -228,24 +273,25 @@ def _moved(known: KnownFile, file: folder.FoundFile) -> bool:
     return (known.size, known.mtime_ns) != (file.size, file.mtime_ns)
 
 
-def _batches(found: Sequence[folder.FoundFile]) -> Iterator[Sequence[folder.FoundFile]]:
-    for start in range(0, len(found), BATCH_FILES):
-        yield found[start : start + BATCH_FILES]
+def _batches(files: Sequence[folder.FoundFile]) -> Iterator[list[folder.FoundFile]]:
+    batch: list[folder.FoundFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) >= BATCH_FILES or size + file.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch
 
 
-def _telling(file: KnownFile) -> Telling:
+def _of_file(file: KnownFile) -> Telling:
     return Telling(name=file.key, file=file, unusable=file.unusable)
 
 
-def _aliases(tellings: Iterable[Telling]) -> Iterator[str]:
-    for telling in tellings:
-        if telling.identity:
-            yield from telling.identity.aliases
-
-
-def _row(telling: Telling, names: dict[str, int]) -> int | None:
-    aliases = telling.identity.aliases if telling.identity else ()
-    return next((names[alias] for alias in aliases if alias in names), None)
+def _row(identity: Identity, names: dict[str, int]) -> int | None:
+    return next((names[alias] for alias in identity.aliases if alias in names), None)
 
 
 def poll_of(tally: Tally, *, now: datetime) -> polls.Poll:

@@ -11,10 +11,10 @@ from feedbridge.articles.dates import judge
 from feedbridge.articles.items import title
 from feedbridge.articles.normalise import recognise
 from feedbridge.asking import Web, body_of
-from feedbridge.errors import FetchError, Gone, ParseError, Refused, SourceError
+from feedbridge.errors import FetchError, Gone, ParseError, Refused, SourceError, reason_of
 from feedbridge.fetch.client import Answer
 from feedbridge.fetch.validators import LONGEST_WISH, earliest, lifetime
-from feedbridge.keeping import Keeper, Tally, Telling, reason_of, rules_of, too_many
+from feedbridge.keeping import Keeper, Tally, Telling, rules_of, too_many
 from feedbridge.model import RawItem, SourceFacts
 from feedbridge.reach import host_of
 from feedbridge.refresh import HELD_BACK_FROM, Wish, poll_of

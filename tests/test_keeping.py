@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from feedbridge.articles.normalise import Rules, recognise
-from feedbridge.errors import UnusableItem
-from feedbridge.keeping import Keeper, Tally, Telling, reason_of, rules_of
+from feedbridge.errors import UnusableItem, reason_of
+from feedbridge.keeping import Keeper, Tally, Telling, rules_of
 from feedbridge.model import Article, Image, RawItem, Witness
 from feedbridge.settings import FeedSource
 from feedbridge.store import articles, polls, schema, visits

@@ -615,3 +615,63 @@ def test_a_file_that_is_too_long_is_remembered(site: "Site") -> None:
         assert [name for name, reason in tally.unusable if "is too long" in reason] == [path.name]
     assert site.query("SELECT unusable IS NOT NULL, article_id IS NOT NULL FROM files") == [(1, 1)]
     assert len(site.shown()) == 1
+
+
+# Processes
+
+
+def test_processes_change_nothing(site: "Site", other_site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept, and what is told of it, is the same whether or not others prepare the files."""
+    told: list[list[object]] = []
+    kept: list[list[object]] = []
+    for one, many_files in ((site, 10_000), (other_site, 1)):
+        monkeypatch.setattr(refresh, "MANY_FILES", many_files)
+        archive, steps = one.archive, []
+        archive.write_many(25, body='<div class="promo">Now</div><img src="a.jpg">')
+        archive.write(30, name="old.md", link=archive.link(3), text="Older.", marker=archive.published(2))
+        (archive.root / "empty.md").write_bytes(b"")
+        (archive.root / os.fsdecode(b"\xff.md")).write_bytes(archive.write(26).read_bytes())
+        steps.append(one.build())
+        archive.write(1, text="Edited.")
+        archive.write(5, text="Written just now.")
+        steps.append(one.build())
+        one.remove(archive.link(2))
+        one.sources[0]["remove"] = [".promo"]
+        one.sources[0]["timezone"] = "Asia/Taipei"
+        steps.append(one.build())
+        for number in range(25):
+            archive.write(number, link=f"https://elsewhere.example/{number}")
+        steps.append(one.build())
+        tallies = [step.tallies[0] for step in steps]
+        error = (tallies[-1].error or "").removeprefix(str(one.folder))
+        told.append([*tallies[:-1], error, *(sorted(step.published.written) for step in steps)])
+        kept.append([one.query(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("articles", "aliases")])
+        kept[-1].append(one.query("SELECT path, digest, article_id, unusable, missing FROM files ORDER BY path"))
+    assert "25 of 26 known articles would get new ids" in str(told[0][3])
+    assert told[0] == told[1]
+    assert kept[0] == kept[1]
+
+
+def test_refresh_with_processes_can_be_ended(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on where it was, and its processes are gone."""
+    monkeypatch.setattr(refresh, "MANY_FILES", 1)
+    monkeypatch.setattr(refresh, "BATCH_FILES", 10)
+    site.archive.write_many(50)
+
+    def end(_name: str, done: int, _of: int) -> None:
+        if done >= 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        site.build(progress=end)
+    assert tally(site.build()) == (30, 30, 0, 0)
+
+
+@pytest.mark.parametrize("limit", ["BATCH_FILES", "BATCH_BYTES"])
+def test_batches_are_bounded(site: "Site", monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """By files, and by their bytes, so that long ones do not come together."""
+    monkeypatch.setattr(refresh, limit, 1)
+    site.archive.write_many(5)
+    told: list[int] = []
+    site.build(progress=lambda _name, done, _of: told.append(done))
+    assert told == [1, 2, 3, 4, 5]

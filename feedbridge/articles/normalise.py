@@ -157,6 +157,30 @@ def normalise(item: RawItem, identity: Identity, rules: Rules, *, first_seen: da
     return Normalised(article=article, stamp=dates.stamp, path=item.path)
 
 
+def as_seen(told: Normalised, rules: Rules, *, first_seen: datetime) -> Normalised:
+    """The same as `normalise` gives for another first sight: what was heard is judged anew, the text is left alone.
+
+    Args:
+        told: What `normalise` gave.
+        rules: Those that it was given.
+        first_seen: When the article was first seen; no date lies after it. Aware, UTC.
+    """
+    article = told.article
+    if article.first_seen == first_seen:
+        return told
+    heard = (Witness(kind=one.kind, text=one.text) for one in article.testimonies if one.kind != "first-seen")
+    dates = judge(tuple(heard), zone=ZoneInfo(rules.timezone), first_seen=first_seen)
+    article = replace(
+        article,
+        published=dates.published,
+        updated=dates.updated,
+        first_seen=first_seen,
+        changed=first_seen,
+        testimonies=dates.testimonies,
+    )
+    return replace(told, article=article, stamp=dates.stamp)
+
+
 def _one_line(value: str | None) -> str:
     return text.one_line(value) if value else ""
 

@@ -18,14 +18,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
 
 import yaml
 from selectolax.lexbor import LexborHTMLParser
 
 from feedbridge.errors import UnusableItem
 from feedbridge.model import Category, FolderRequest, Page, Person, RawItem, Witness
-from feedbridge.settings import ArchiveSource as ArchiveSettings
 from feedbridge.sources.charset import decode_guessed, decode_nearly, marked_encoding
+
+if TYPE_CHECKING:
+    from feedbridge.settings import ArchiveSource as ArchiveSettings
+
+FolderAs = Literal["category", "author"] | None
+"""What the name of a file's folder is for its article."""
 
 MAX_FRONT_MATTER = 64 * 1024
 MAX_HEADER = 16 * 1024
@@ -70,7 +76,7 @@ class _Header:
 class Archive:
     """A folder of saved articles as a source."""
 
-    def __init__(self, settings: ArchiveSettings) -> None:
+    def __init__(self, settings: "ArchiveSettings") -> None:
         self._settings = settings
 
     def start(self) -> FolderRequest:
@@ -84,17 +90,27 @@ class Archive:
         Raises:
             UnusableItem: The file is empty or no text, or its front matter has no end.
         """
-        item = read_article(decode(page.body), path=page.path)
-        yield self._with_folder(item)
+        yield read_page(page, folder_as=self._settings.folder_as)
 
-    def _with_folder(self, item: RawItem) -> RawItem:
-        folder = PurePosixPath(item.path or "").parent.name
-        if not folder or self._settings.folder_as is None:
-            return item
-        if self._settings.folder_as == "author":
-            return item if item.authors else replace(item, authors=(Person(name=folder),))
-        kept = (category for category in item.categories if category.term != folder)
-        return replace(item, categories=(Category(term=folder), *kept))
+
+def read_page(page: Page, *, folder_as: FolderAs = None) -> RawItem:
+    """The one article of a file.
+
+    Args:
+        page: The file.
+        folder_as: What the name of its folder is for the article.
+
+    Raises:
+        UnusableItem: The file is empty or no text, or its front matter has no end.
+    """
+    item = read_article(decode(page.body), path=page.path)
+    folder = PurePosixPath(page.path).parent.name
+    if not folder or folder_as is None:
+        return item
+    if folder_as == "author":
+        return item if item.authors else replace(item, authors=(Person(name=folder),))
+    kept = (category for category in item.categories if category.term != folder)
+    return replace(item, categories=(Category(term=folder), *kept))
 
 
 def decode(body: bytes) -> str:

@@ -17,6 +17,7 @@ from feedbridge.articles.normalise import (
     MAX_SUMMARY,
     Normalised,
     Rules,
+    as_seen,
     normalise,
     recognise,
 )
@@ -588,3 +589,15 @@ def test_any_item(item: RawItem) -> None:
     assert all(person.name for person in article.authors)
     assert article.link is None or article.link.startswith(("https://", "http://"))
     assert normalised(replace(item)) == found
+
+
+@given(ITEMS, st.integers(0, 10_000))
+def test_another_first_sight(item: RawItem, days: int) -> None:
+    """An article that was seen at another time is what it would have been if it had been read then."""
+    then = FIRST_SEEN - timedelta(days=days)
+    try:
+        found = normalised(item)
+    except UnusableItem:
+        return
+    expected = normalise(item, recognise(item, RULES), RULES, first_seen=then)
+    assert as_seen(found, RULES, first_seen=then) == expected
