@@ -28,6 +28,15 @@ _DOT = re.compile("[.\u3002\uff0e\uff61]")
 _DEVIATION = re.compile("[ßς]")
 _MAX_HOST_LENGTH = 253
 
+_SPELLED_OUT = re.compile(
+    r"https?://(?=[^/?#]{1,253}(?:[/?#]|\Z))[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*+\.?"
+    r"(?:/(?:[\w.~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*+)?"
+    r"(?:\?(?:[\w.~!$&'()*+,=:@/?-]|%[0-9A-Fa-f]{2})++)?"
+    r"(?:#(?:[\w.~!$&'()*+,=:@/?-]|%[0-9A-Fa-f]{2})++)?",
+    re.ASCII,
+)
+"""What nearly all addresses look like, and what comes out as it went in: no entity, port or user, nothing to encode."""
+
 
 def absolute(address: str, base: str | None, *, also: frozenset[str] = frozenset()) -> str | None:
     """Spell out an address so that it can be published.
@@ -48,6 +57,8 @@ def absolute(address: str, base: str | None, *, also: frozenset[str] = frozenset
     """
     if len(address) > MAX_LENGTH:
         return None
+    if _SPELLED_OUT.fullmatch(address):
+        return address
     trimmed = _undo_entities(address).strip(_ENDS).translate(_INNER_BREAKS)
     if not trimmed:
         return None

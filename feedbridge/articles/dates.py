@@ -400,7 +400,7 @@ def _heard(witnesses: Sequence[Witness], *, zone: tzinfo, first_seen: datetime) 
     broken_marker = _has_broken_marker(heard)
     markers = (one for one in heard if one.kind == "marker")
     marker = next((one.value for one in markers if not _doubt(one, first_seen, None)), None)
-    heard = [replace(one, doubt=_doubt(one, first_seen, marker)) for one in heard]
+    heard = [replace(one, doubt=doubt) if (doubt := _doubt(one, first_seen, marker)) else one for one in heard]
     heard.append(_first_sight(first_seen))
     return sorted(heard, key=lambda one: _rank(one, broken_marker=broken_marker))
 

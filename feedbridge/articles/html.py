@@ -8,6 +8,7 @@ was written: it has the last word on what is safe.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import nh3
 
@@ -140,18 +141,30 @@ def clean_body(html: str, rules: BodyRules) -> Body:
     if rules.lead_block:
         _frame_lead_picture(blocks)
     images = _number(blocks)
-    text = visible_text(blocks)
+    text, prose = _read_out(blocks)
     return Body(
         content=_gate(blocks, len(images)),
         images=images,
         lead=lead,
         lead_image=next((image for image in images if not image.origin.startswith("data:")), None),
         text=text,
-        prose=visible_text([block for block in blocks if isinstance(block, str) or block.tag != "figure"]) or text,
+        prose=prose or text,
         links=tuple(
             href for element in elements(blocks) if element.tag == "a" and (href := element.attributes.get("href"))
         ),
     )
+
+
+def _read_out(blocks: Sequence[Node]) -> tuple[str, str]:
+    """The visible text of blocks, with and without that of figures; each block stands on lines of its own."""
+    text: list[str] = []
+    prose: list[str] = []
+    for is_figure, some in groupby(blocks, lambda block: isinstance(block, Element) and block.tag == "figure"):
+        if lines := visible_text(some):
+            text.append(lines)
+            if not is_figure:
+                prose.append(lines)
+    return "\n".join(text), "\n".join(prose)
 
 
 def _frame_lead_picture(blocks: list[Node]) -> None:
@@ -166,12 +179,14 @@ def _each_picture_once(blocks: list[Node]) -> list[Node]:
     One whose caption says something else stays too: no words are lost.
     """
     kept: dict[Likeness, Element] = {}
+    pictures = 0
     for element in elements(blocks):
         if element.image is not None:
+            pictures += 1
             first = kept.setdefault(likeness(element.image.origin), element)
             if first.image is not None and first.image.caption is None and element.image.caption is not None:
                 kept[likeness(element.image.origin)] = element
-    return _without_repeats(blocks, kept)
+    return blocks if pictures == len(kept) else _without_repeats(blocks, kept)
 
 
 def _without_repeats(nodes: Sequence[Node], kept: Mapping[Likeness, Element]) -> list[Node]:

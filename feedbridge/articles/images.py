@@ -4,6 +4,7 @@ import base64
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from feedbridge.articles.addresses import absolute, mend_entities
@@ -109,7 +110,10 @@ def _candidates(attributes: Attributes) -> Iterator[str]:
     """The addresses that may be the picture's, best first, `data:` images last."""
     inline = []
     for name in ADDRESS_ATTRIBUTES:
-        for address in _addresses(name, attributes.get(name) or ""):
+        value = attributes.get(name)
+        if not value:
+            continue
+        for address in _addresses(name, value):
             if _is_real(address):
                 yield address
             else:
@@ -260,6 +264,7 @@ _SIZE_PARAMETERS = frozenset(
 ) | {"is-pending-load"}
 
 
+@lru_cache(maxsize=256)
 def likeness(address: str) -> Likeness:
     """What stays the same of an address when only the size of its picture changes."""
     if _is_inline(address):

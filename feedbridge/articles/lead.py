@@ -52,13 +52,15 @@ def read_lead(block_html: str) -> Lead | None:
         return None
     from bs4 import BeautifulSoup  # here, for a run that reads no article needs none of it
 
-    # The <div> keeps bs4 from warning that bare text looks like the name of a file.
-    block = BeautifulSoup(f"<div>{block_html}</div>", "lxml")
+    # The <div> keeps bs4 from warning that bare text looks like the name of a file. Python's own parser is the faster
+    # one on so little, and slow only on markup that does not end.
+    block = BeautifulSoup(f"<div>{block_html}</div>", "html.parser")
     if not all(tag.name in _PLAIN_TAGS for tag in block.find_all(True)):
         return None
-    lines = _lines(block)
-    dates = [line for line in lines if _is_date(line)]
-    others = [line for line in lines if not _is_date(line)]
+    dates: list[str] = []
+    others: list[str] = []
+    for line in _lines(block):
+        (dates if _is_date(line) else others).append(line)
     if len(dates) != 1 or len(others) > MOST_AUTHOR_LINES:
         return None
     if any(len(line) > LONGEST_AUTHOR_LINE for line in others):

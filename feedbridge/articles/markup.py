@@ -49,6 +49,12 @@ _LITTER = words(
 _WHOLE = words("script style textarea title xmp noembed noframes iframe svg math template canvas select datalist")
 """Elements that go with everything up to their end tag; of an iframe the tag itself stays."""
 
+_USUAL = words(
+    "a b blockquote br center code dd div dl dt em figcaption figure font h1 h2 h3 h4 h5 h6 hr i img li ol p picture"
+    " pre section small source span strong sub sup table u ul"
+)
+"""Tags that are written as they are."""
+
 _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _CELLS = frozenset(("td", "th", "caption"))
 _TABLE_PARTS = _CELLS | words("tr tbody thead tfoot colgroup")
@@ -100,16 +106,21 @@ def tame(html: str) -> str:
     if len(html) > MAX_HTML:
         raise UnusableItem(f"the text has {len(html):,} characters; at most {MAX_HTML:,} are read")
     writer = _Writer()
-    place = 0
+    place = look = 0
     endless: set[str] = set()
-    while found := _MARKUP.search(html, place):
-        writer.text(html[place : found.start()])
-        tag = _TAG.match(html, found.start())
+    while (start := html.find("<", look)) >= 0:
+        tag = _TAG.match(html, start)
+        if tag is None and not _MARKUP.match(html, start):
+            look = start + 1
+            continue
+        if start > place:
+            writer.text(html[place:start])
         if tag is None:
-            place = _past_other(html, found.start())
+            place = _past_other(html, start)
             writer.count()
         else:
             place = _read_tag(html, tag, writer, endless)
+        look = place
     writer.text(html[place:])
     return writer.finish()
 
@@ -188,12 +199,12 @@ class _Writer:
 
     def start(self, name: str, attributes: str, *, empty: bool = False) -> None:
         self.count()
-        name = self._meant(name)
-        if name in _LITTER or not _PLAIN_NAME.fullmatch(name):
-            return
-        if name in _IMPLIED_ENDS:
-            ended, beyond = _IMPLIED_ENDS[name]
-            self.count(self._end_outermost(ended, beyond))
+        if name not in _USUAL:
+            name = self._meant(name)
+            if name in _LITTER or not _PLAIN_NAME.fullmatch(name):
+                return
+        if implied := _IMPLIED_ENDS.get(name):
+            self.count(self._end_outermost(*implied))
         self._out.append(f"<{name}{attributes}>" if attributes[-1:] not in ("=", "/") else f"<{name}{attributes} >")
         if name in VOID:
             return
@@ -206,7 +217,9 @@ class _Writer:
     def end(self, name: str) -> None:
         self.count()
         if self._open and self._open[-1] == name:
-            self._pop_to(len(self._open) - 1)
+            self._open.pop()
+            self._depth -= 3 if name == "table" else 1
+            self._out.append(f"</{name}>")
             return
         if name == "br":
             self._out.append("<br>")

@@ -10,7 +10,8 @@ import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from feedbridge.articles.addresses import absolute, mend_entities
 
@@ -38,6 +39,22 @@ class Unwrapped:
     chain: tuple[str, ...] = ()
 
 
+class _Address(NamedTuple):
+    """The parts of an address; the host, in lower case, is asked for more often than it is cut out."""
+
+    scheme: str
+    netloc: str
+    path: str
+    query: str
+    fragment: str
+    host: str
+
+
+def _address(text: str) -> _Address:
+    parts = urlsplit(text)
+    return _Address(*parts, parts.hostname or "")
+
+
 def unwrap(address: str, *, hosts: frozenset[str] = frozenset()) -> Unwrapped:
     """Find the origin of a picture.
 
@@ -60,19 +77,19 @@ def unwrap(address: str, *, hosts: frozenset[str] = frozenset()) -> Unwrapped:
 
 
 def _inside(address: str, hosts: frozenset[str]) -> str | None:
-    parts = urlsplit(address)
+    parts = _address(address)
     if _is_terminal(parts):
         return None
     found = next(filter(None, (recognise(parts) for recognise in RECOGNISERS)), None) or _named(parts, hosts)
     inner = absolute(mend_entities(found), None) if found else None
-    if inner is None or not set(urlsplit(inner).hostname or "") & set(".:"):
+    if inner is None or not set(_address(inner).host) & set(".:"):
         return None  # no proxy reaches a host without a dot: it was a word, not an address
     return inner
 
 
-def _is_terminal(parts: SplitResult) -> bool:
+def _is_terminal(parts: _Address) -> bool:
     """Proxies that keep what they wrap to themselves."""
-    host = parts.hostname or ""
+    host = parts.host
     return (
         host == "imagedelivery.net"
         or host.startswith("encrypted-tbn")
@@ -81,12 +98,12 @@ def _is_terminal(parts: SplitResult) -> bool:
 
 
 def _canonical(address: str) -> str:
-    parts = urlsplit(address)
+    parts = _address(address)
     wrapped = _read_weserv(parts)
     if wrapped is None:
         return address
     pairs = (f"url={wrapped.value}", *wrapped.inner, *wrapped.own)
-    return f"https://{parts.hostname}/?{'&'.join(pairs)}"
+    return f"https://{parts.host}/?{'&'.join(pairs)}"
 
 
 # What the grammars below have in common.
@@ -143,7 +160,7 @@ def _address_in(query: str, name: str) -> str | None:
     return _http(value) if value else None
 
 
-def _here_or_elsewhere(parts: SplitResult, value: str) -> str | None:
+def _here_or_elsewhere(parts: _Address, value: str) -> str | None:
     """An address, or a path on the proxy's own host."""
     readable = _readable(value)
     if readable.startswith("/") and not readable.startswith("//"):
@@ -203,8 +220,8 @@ _WESERV_PARAMETERS = (
 )
 
 
-def _read_weserv(parts: SplitResult) -> _Weserv | None:
-    if parts.hostname not in _WESERV_HOSTS or parts.path not in {"", "/"}:
+def _read_weserv(parts: _Address) -> _Weserv | None:
+    if parts.host not in _WESERV_HOSTS or parts.path not in {"", "/"}:
         return None
     value, inner, own = None, [], []
     for pair in parts.query.split("&"):
@@ -219,7 +236,7 @@ def _read_weserv(parts: SplitResult) -> _Weserv | None:
     return _Weserv(value, tuple(inner), tuple(own)) if value else None
 
 
-def _weserv(parts: SplitResult) -> str | None:
+def _weserv(parts: _Address) -> str | None:
     """`https://images.weserv.nl/?url=VALUE`, `url` anywhere among weserv's own parameters.
 
     VALUE is `host/path`, `ssl:host/path`, `//host/path` or an http(s) address, encoded or not; https is meant
@@ -240,31 +257,31 @@ def _weserv(parts: SplitResult) -> str | None:
 _PHOTON_HOST = re.compile(r"i[0-3]\.wp\.com")
 
 
-def _photon(parts: SplitResult) -> str | None:
+def _photon(parts: _Address) -> str | None:
     """`https://i0.wp.com/HOST/PATH`: https if `ssl=1` is among the parameters, even of a broken fragment.
 
     The parameters are Photon's own, but `q`, which is the picture's query, encoded.
     """
     host, _, path = parts.path[1:].partition("/")
-    if not _PHOTON_HOST.fullmatch(parts.hostname or "") or not _DOTTED.fullmatch(host) or not path:
+    if not _PHOTON_HOST.fullmatch(parts.host) or not _DOTTED.fullmatch(host) or not path:
         return None
     scheme = "https" if "ssl=1" in re.split("[&;?]", f"{parts.query}&{parts.fragment}") else "http"
     query = _parameter(parts.query, "q")
     return f"{scheme}://{host}/{path}" + (f"?{_decode(query)}" if query else "")
 
 
-def _substack(parts: SplitResult) -> str | None:
+def _substack(parts: _Address) -> str | None:
     """`https://substackcdn.com/image/fetch/OPTIONS/URL`, URL mostly encoded."""
-    known = parts.hostname in {"substackcdn.com", "cdn.substack.com"} and parts.path.startswith("/image/fetch/")
+    known = parts.host in {"substackcdn.com", "cdn.substack.com"} and parts.path.startswith("/image/fetch/")
     return _from_first_address(parts.path, parts.query) if known else None
 
 
 _CLOUDINARY_PATH = re.compile(r"/[^/]+/image/fetch/")
 
 
-def _cloudinary(parts: SplitResult) -> str | None:
+def _cloudinary(parts: _Address) -> str | None:
     """`https://res.cloudinary.com/CLOUD/image/fetch/OPTIONS/URL`, the options in any number of segments."""
-    known = parts.hostname == "res.cloudinary.com" and _CLOUDINARY_PATH.match(parts.path)
+    known = parts.host == "res.cloudinary.com" and _CLOUDINARY_PATH.match(parts.path)
     return _from_first_address(parts.path, parts.query) if known else None
 
 
@@ -281,7 +298,7 @@ _THUMBOR_OPTION = re.compile(
 )
 
 
-def _thumbor(parts: SplitResult) -> str | None:
+def _thumbor(parts: _Address) -> str | None:
     """`/unsafe/OPTION/…/IMAGE`, or the HMAC in place of `unsafe`: 28 characters of base64 that end in `=`.
 
     IMAGE is an http(s) address; a key of the server's own store is terminal.
@@ -302,7 +319,7 @@ _EXTENSION = re.compile(r"@[A-Za-z0-9]{0,5}$")
 _HTTP_IN_BASE64 = "aHR0c"
 
 
-def _imgproxy(parts: SplitResult) -> str | None:
+def _imgproxy(parts: _Address) -> str | None:
     """`/SIGNATURE/OPTION/…/plain/URL[@ext]` or `/SIGNATURE/OPTION/…/BASE64[.ext]`, BASE64 split at will by `/`.
 
     Options are `name:arguments`, or the older five segments `fill/300/200/sm/0`. `enc/…` hides what it wraps.
@@ -325,7 +342,7 @@ _CAMO_QUERY = re.compile(r"/[0-9a-f]{40}/?", re.IGNORECASE)
 _CAMO_BASE64 = re.compile(r"/[A-Za-z0-9_-]{27}=?/(aHR0c[A-Za-z0-9_=-]+)")
 
 
-def _camo(parts: SplitResult) -> str | None:
+def _camo(parts: _Address) -> str | None:
     """`/DIGEST/HEX` and `/DIGEST?url=ENC`, the digest in hex; `/DIGEST/BASE64`, the digest in base64."""
     if match := _CAMO_HEX.fullmatch(parts.path):
         return _from_bytes(bytes.fromhex(match[1])) if len(match[1]) % 2 == 0 else None
@@ -337,26 +354,26 @@ def _camo(parts: SplitResult) -> str | None:
 _MINIFLUX_PATH = re.compile(r"/proxy/(?:[A-Za-z0-9_-]{43}(?:=|%3D)?/)?(aHR0c[A-Za-z0-9_=%-]+)$")
 
 
-def _miniflux(parts: SplitResult) -> str | None:
+def _miniflux(parts: _Address) -> str | None:
     """`…/proxy/BASE64(HMAC)/BASE64(URL)`, in older versions `…/proxy/BASE64(URL)`."""
     match = _MINIFLUX_PATH.search(parts.path)
     return _from_base64(match[1]) if match else None
 
 
-def _rss_funnel(parts: SplitResult) -> str | None:
+def _rss_funnel(parts: _Address) -> str | None:
     """`…/_image?url=ENC&sig=…`"""
     return _address_in(parts.query, "url") if parts.path.endswith("/_image") else None
 
 
-def _duckduckgo(parts: SplitResult) -> str | None:
+def _duckduckgo(parts: _Address) -> str | None:
     """`https://external-content.duckduckgo.com/iu/?u=ENC`"""
-    known = parts.hostname in {"external-content.duckduckgo.com", "proxy.duckduckgo.com"}
+    known = parts.host in {"external-content.duckduckgo.com", "proxy.duckduckgo.com"}
     return _address_in(parts.query, "u") if known and parts.path.rstrip("/") == "/iu" else None
 
 
-def _google_gadgets(parts: SplitResult) -> str | None:
+def _google_gadgets(parts: _Address) -> str | None:
     """`https://NAME-opensocial.googleusercontent.com/gadgets/proxy?…url=ENC`, or `url` raw and last."""
-    if not (parts.hostname or "").endswith("-opensocial.googleusercontent.com"):
+    if not parts.host.endswith("-opensocial.googleusercontent.com"):
         return None
     _, _, value = f"&{parts.query}".partition("&url=")
     if parts.path != "/gadgets/proxy" or not value:
@@ -368,20 +385,20 @@ _BAIDU_HOST = re.compile(r"gimg[0-9]\.baidu\.com")
 _BAIDU_PATH = re.compile(r"/(?:image_search|gimg)/&?src=([^&]+)")
 
 
-def _baidu(parts: SplitResult) -> str | None:
+def _baidu(parts: _Address) -> str | None:
     """`https://image.baidu.com/search/down?url=…` or `thumburl=…`; `https://gimg2.baidu.com/image_search/src=…&…`"""
-    if parts.hostname == "image.baidu.com" and parts.path.rstrip("/") == "/search/down":
+    if parts.host == "image.baidu.com" and parts.path.rstrip("/") == "/search/down":
         return _address_in(parts.query, "url") or _address_in(parts.query, "thumburl")
-    match = _BAIDU_PATH.match(parts.path) if _BAIDU_HOST.fullmatch(parts.hostname or "") else None
+    match = _BAIDU_PATH.match(parts.path) if _BAIDU_HOST.fullmatch(parts.host) else None
     return _http(match[1]) if match else None
 
 
 _STATICALLY_OPTIONS = re.compile(r"[a-z]+=[^/,=]+(?:,[a-z]+=[^/,=]+)*")
 
 
-def _statically(parts: SplitResult) -> str | None:
+def _statically(parts: _Address) -> str | None:
     """`https://cdn.statically.io/img/HOST/[f=auto,w=600/]PATH`; the query is Statically's own."""
-    if parts.hostname != "cdn.statically.io" or not parts.path.startswith("/img/"):
+    if parts.host != "cdn.statically.io" or not parts.path.startswith("/img/"):
         return None
     host, _, path = parts.path.removeprefix("/img/").partition("/")
     first, _, rest = path.partition("/")
@@ -389,13 +406,13 @@ def _statically(parts: SplitResult) -> str | None:
     return f"https://{host}/{path}" if _DOTTED.fullmatch(host) and path else None
 
 
-def _pimg(parts: SplitResult) -> str | None:
+def _pimg(parts: _Address) -> str | None:
     """`https://imageproxy.pimg.tw/resize?url=ENC`, `/zoomcrop?…&url=ENC`"""
-    known = parts.hostname == "imageproxy.pimg.tw" and parts.path in {"/resize", "/zoomcrop"}
+    known = parts.host == "imageproxy.pimg.tw" and parts.path in {"/resize", "/zoomcrop"}
     return _address_in(parts.query, "url") if known else None
 
 
-def _framework(parts: SplitResult) -> str | None:
+def _framework(parts: _Address) -> str | None:
     """Next.js `…/_next/image?url=`, Vercel `/_vercel/image?url=`, Netlify `/.netlify/images?url=`.
 
     The value is an address, or a path on the same host.
@@ -408,7 +425,7 @@ def _framework(parts: SplitResult) -> str | None:
 _CLOUDFLARE_PATH = re.compile(r"/cdn-cgi/image/[a-z-]+=[^/]*/(.+)", re.IGNORECASE)
 
 
-def _cloudflare(parts: SplitResult) -> str | None:
+def _cloudflare(parts: _Address) -> str | None:
     """`https://ZONE/cdn-cgi/image/OPTIONS/SOURCE`: a path on ZONE, or an address, either with its query."""
     match = _CLOUDFLARE_PATH.fullmatch(parts.path)
     if not match:
@@ -422,7 +439,7 @@ def _cloudflare(parts: SplitResult) -> str | None:
 _PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|bmp|svg)$", re.IGNORECASE)
 
 
-def _prefixed(parts: SplitResult) -> str | None:
+def _prefixed(parts: _Address) -> str | None:
     """`https://HOST/URL`, as FreshRSS writes a proxy: URL, encoded or not, names a picture by its extension.
 
     Without that, it may well be a service that photographs the page at URL.
@@ -431,7 +448,7 @@ def _prefixed(parts: SplitResult) -> str | None:
     return inner if inner and _PICTURE_NAME.search(re.split("[?#]", inner, maxsplit=1)[0]) else None
 
 
-RECOGNISERS: tuple[Callable[[SplitResult], str | None], ...] = (
+RECOGNISERS: tuple[Callable[[_Address], str | None], ...] = (
     _weserv,
     _photon,
     _substack,
@@ -452,9 +469,9 @@ RECOGNISERS: tuple[Callable[[SplitResult], str | None], ...] = (
 )
 
 
-def _named(parts: SplitResult, hosts: frozenset[str]) -> str | None:
+def _named(parts: _Address, hosts: frozenset[str]) -> str | None:
     """`?url=`, `?src=` or `?u=` on a host that the settings name: an address, a path there, or `host/path`."""
-    if parts.hostname not in hosts:
+    if parts.host not in hosts:
         return None
     value = next(filter(None, (_parameter(parts.query, name) for name in ("url", "src", "u"))), None)
     if value is None:

@@ -18,6 +18,7 @@ from feedbridge.articles.flow import (
     flattened,
     grouped,
     held,
+    hold_blocks,
     is_solid,
     is_space,
     paragraphs,
@@ -232,7 +233,7 @@ class _Shaper:
 
     def _phrase(self, nodes: Iterable[Node]) -> list[Node]:
         inside = self.nodes(nodes)
-        if any(isinstance(node, Element) and node.block for node in inside):
+        if hold_blocks(inside):
             inside = flattened(inside, "\n" if self._verbatim else Element("br"))
         if self._verbatim:
             return [] if all(is_space(node) for node in inside) else inside

@@ -8,6 +8,7 @@ _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SENTENCE_END = re.compile(r"(?:[。！？!?]+|\.(?=\s|$))[」』”’）)\"]*")
 _WORD = re.compile(r"[^\W_]")
 _LONGEST_WORD = 40
+_AHEAD = 4
 
 
 def _replacements() -> dict[int, str | None]:
@@ -49,7 +50,9 @@ def excerpt(text: str, limit: int = 280) -> str:
     A longer text is cut at the end of a sentence or else of a word, and `…` is added. Writing without spaces
     is cut between two characters; a letter is never parted from its accents, nor an emoji from its parts.
     """
-    line = one_line(text)
+    line = one_line(text[: _AHEAD * limit])
+    if len(line) <= limit + 1:  # or else there is more than what decides where the cut is
+        line = one_line(text)
     if len(line) <= limit:
         return line
     room = max(limit - 1, 0)

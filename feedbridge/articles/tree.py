@@ -36,6 +36,8 @@ _FURNITURE_CLASSES = words(
 _UNWANTED_CLASSES = _HIDDEN_CLASSES | _FURNITURE_CLASSES
 _DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _FOLD = re.compile(r"[ \t\n]+")
+_MARKS = re.compile("[&<>]")
+_ON_LINES_OF_THEIR_OWN = BLOCKS | {"div", "br"}
 
 
 class Element:
@@ -139,15 +141,13 @@ def is_longer(nodes: Iterable[Node], limit: int) -> bool:
 
 def elements(nodes: Iterable[Node]) -> Iterator[Element]:
     """All elements in the order of the text."""
-    waiting = [iter(nodes)]
+    waiting = [node for node in nodes if isinstance(node, Element)]
+    waiting.reverse()
     while waiting:
-        for node in waiting[-1]:
-            if isinstance(node, Element):
-                yield node
-                waiting.append(iter(node.children))
-                break
-        else:
-            waiting.pop()
+        element = waiting.pop()
+        yield element
+        if element.children:
+            waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
 
 
 def serialise(nodes: Iterable[Node]) -> str:
@@ -160,31 +160,31 @@ def serialise(nodes: Iterable[Node]) -> str:
 def _write(nodes: Iterable[Node], out: list[str]) -> None:
     for node in nodes:
         if isinstance(node, str):
-            out.append(escape(node, quote=False))
+            out.append(escape(node, quote=False) if _MARKS.search(node) else node)
             continue
-        out.append("<" + node.tag)
-        for name, value in node.attributes.items():
-            out.append(f' {name}="{escape(value or "")}"')
-        out.append(">")
-        if node.tag in VOID:
-            continue
-        _write(node.children, out)
-        out.append(f"</{node.tag}>")
+        tag = node.tag
+        if node.attributes:
+            written = [f' {name}="{escape(value or "")}"' for name, value in node.attributes.items()]
+            out.append(f"<{tag}{''.join(written)}>")
+        else:
+            out.append(f"<{tag}>")
+        if tag not in VOID:
+            _write(node.children, out)
+            out.append(f"</{tag}>")
 
 
 def visible_text(nodes: Iterable[Node]) -> str:
     """The text as it is read: whitespace folded, a line for each block and after each `br`, no blank lines."""
     out: list[str] = []
     _read_out(nodes, out)
-    lines = (" ".join(line.split()) for line in "".join(out).split("\n"))
-    return "\n".join(line for line in lines if line)
+    return "\n".join([" ".join(parts) for line in "".join(out).split("\n") if (parts := line.split())])
 
 
 def _read_out(nodes: Iterable[Node], out: list[str]) -> None:
     for node in nodes:
         if isinstance(node, str):
             out.append(node)
-        elif node.tag in BLOCKS or node.tag in ("div", "br"):
+        elif node.tag in _ON_LINES_OF_THEIR_OWN:
             out.append("\n")
             _read_out(node.children, out)
             out.append("\n")
@@ -199,4 +199,6 @@ def text_of(nodes: Iterable[Node]) -> str:
 
 def fold(text: str) -> str:
     """Fold spaces, tabs and line feeds into one space, as a browser does."""
-    return _FOLD.sub(" ", text)
+    if "\n" in text or "  " in text or "\t" in text:
+        return _FOLD.sub(" ", text)
+    return text

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from feedbridge.articles import addresses
 from feedbridge.articles.addresses import MAX_LENGTH, absolute, mend_entities
 
 BASE = "https://news.example.org/a/article.html?page=2#top"
@@ -210,6 +211,27 @@ def test_spelling_twice_is_spelling_once(rest: str, host: str) -> None:
     found = absolute(f"https://{host}/{rest}", None)
     if found is not None:
         assert absolute(found, BASE) == found
+
+
+NEVER = re.compile("(?!)")
+PIECES = st.sampled_from(
+    [*'A/?#&; \n[]@\\"~%.-é', "HTTPS", "://", "a.b", ":80", "//", "&amp;", "%20", "%zz", "a_(b)", "x=1"]
+)
+
+
+@given(st.lists(PIECES).map("".join).map("https://a.example".__add__))
+@example("https://a.example?x")
+@example("https://a.example/?#")
+@example("https://a.example/a\n")
+@example("https://" + "a." * 126 + "a")
+@example("https://" + "a." * 127 + "a")
+@example("https://" + "a" * 64)
+def test_short_cut_leads_to_the_same_place(address: str) -> None:
+    """What is spelled out already comes out as it would if it were taken apart and put together again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(addresses, "_SPELLED_OUT", NEVER)
+        the_long_way = absolute(address, BASE)
+    assert absolute(address, BASE) == the_long_way
 
 
 @given(st.text())

@@ -69,6 +69,15 @@ def test_no_character_is_split(whole: str) -> None:
         assert kept.replace(whole, "") == ""
 
 
+PIECES = st.sampled_from([*"ab。.🇩🇪é\u0301\u200d", "  ", "\r\n", "\u202e", "\x00", " word "])
+
+
+@given(st.lists(PIECES).map("".join), st.integers(1, 9))
+def test_excerpt_of_the_beginning_is_that_of_the_whole(text: str, limit: int) -> None:
+    """Only so much of a long text is looked at as decides where it is cut."""
+    assert excerpt(text * 5, limit) == excerpt(one_line(text * 5), limit)
+
+
 @given(any_text, st.integers(min_value=1, max_value=50))
 def test_excerpt_keeps_its_limit(text: str, limit: int) -> None:
     """It is at most as long as asked for, one line, and the beginning of the text."""
