@@ -304,7 +304,7 @@ def test_a_tree_that_is_too_large_is_no_slip_of_its_document(slip: bytes) -> Non
     with running(sys.executable, "-P", "-m", "feedbridge.reading") as process:
         with pytest.raises(ValueError):
             process.open("feed", body, seconds=60)
-        assert process.process.wait(10) == reading.OUT_OF_MEMORY
+        assert process.process.wait(10) == OUT_OF_MEMORY
 
 
 def test_time_has_an_end(reader: Process) -> None:
