@@ -16,17 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from feedbridge.composing import Composer, Facts, Page, document_path
 from feedbridge.errors import FeedbridgeError, PublishError
-from feedbridge.feeds.rendering import MEDIA_TYPES, Rendering
 from feedbridge.model import Feed
 from feedbridge.pictures.album import Album
 from feedbridge.publish.files import OutputError, OutputFolder
 from feedbridge.settings import FeedTable, Settings
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import FeedRow, Output
+
+if TYPE_CHECKING:
+    from feedbridge.feeds.rendering import Rendering
 
 MOST_PROCESSES = 4
 
@@ -93,7 +95,8 @@ def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str) -> Printe
     Raises:
         OutputError: The folder takes nothing more.
     """
-    from feedbridge.feeds import lint
+    from feedbridge.feeds import lint  # here, for a build that writes nothing needs none of it
+    from feedbridge.feeds.rendering import MEDIA_TYPES
 
     render, left_out = _renderer(form), dict[str, str]()
     while True:
@@ -135,8 +138,8 @@ def not_published(path: str, reason: str) -> str:
     return f"{path}: not published, for {reason}; what stands there stays"
 
 
-def _renderer(form: str) -> Callable[[Feed], Rendering]:
-    """What writes a format; imported when something is written."""
+def _renderer(form: str) -> "Callable[[Feed], Rendering]":
+    """What writes a format."""
     if form == "json":
         from feedbridge.feeds.jsonfeed import json_feed
 

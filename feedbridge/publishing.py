@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from feedbridge import intake
 from feedbridge.composing import Composer, Facts, Page, about, document_path, feed_title, key_file, subscription_path
 from feedbridge.errors import PublishError
-from feedbridge.feeds import archives, assemble, html, lint, opml, rendering
+from feedbridge.feeds import archives, assemble
 from feedbridge.model import SourceFacts
 from feedbridge.pictures.album import Album
 from feedbridge.pictures.keys import Keys
@@ -115,7 +115,7 @@ def publish(
     folder = OutputFolder(settings.site.output)
     folder.prepare()
     with store.transaction() as connection:
-        rows.forget_families(connection, but=[table.name for table in settings.feed])
+        rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
         outputs = rows.written(connection)
         facts = visits.facts(connection)
     keys = Keys(key_file(settings)) if settings.uses(SERVE) else None
@@ -160,6 +160,18 @@ def _is_held(
     return bool(standing and missing)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Listed:
+    """A feed as the list of all feeds has it; `paths` are its subscription documents, with their formats."""
+
+    title: str
+    subtitle: str | None
+    language: str | None
+    link: str
+    newest: datetime | None
+    paths: tuple[tuple[str, str], ...]
+
+
 class _Press:
     """Writes documents."""
 
@@ -183,9 +195,7 @@ class _Press:
         self._known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
         self._report = report
         self._facts = facts
-        self._indexed: list[html.IndexFeed] = []
-        self._listed: list[opml.OpmlFeed] = []
-        self._newest: datetime | None = None
+        self._listed: list[_Listed] = []
 
     def print_family(self, table: FeedTable) -> set[str]:
         """Write what is due of a family; gives the paths of all its files."""
@@ -201,27 +211,57 @@ class _Press:
         return expected
 
     def print_indexes(self) -> frozenset[str]:
-        """Write the list of all feeds, as a page and as OPML."""
-        site = self._settings.site
-        self.put("feeds.opml", opml.opml(site.title, self._listed, self._newest or EPOCH), rendering.OPML)
-        page = html.index(site.title, site.language, self._indexed, opml_href="feeds.opml")
+        """Write the list of all feeds, as a page and as OPML, where it says something new."""
+        look = digest([RENDERING_VERSION, self._settings.site.model_dump(mode="json"), repr(self._listed)])
+        with self._store.transaction() as connection:
+            before = rows.family(connection, rows.INDEX)
+        if before.look == look and all(self.is_whole(path) for path in INDEXES):
+            return INDEXES
+        from feedbridge.feeds import html, opml, rendering
+
+        site, stands = self._settings.site, True
+        newest = max((feed.newest for feed in self._listed if feed.newest), default=EPOCH)
+        outlines = [
+            opml.OpmlFeed(title=feed.title, xml_url=f"{site.base_url}{feed.paths[0][1]}", html_url=feed.link)
+            for feed in self._listed
+        ]
+        stands &= self.put("feeds.opml", opml.opml(site.title, outlines, newest), rendering.OPML)
         if "index.html" not in self._ours and self.folder.is_foreign("index.html", mark=html.MARK):
             self._report.held.append("index.html: stays as it stands, for feedbridge did not write it")
             return INDEXES - {"index.html"}
-        self.put("index.html", page, rendering.HTML)
+        feeds = [
+            html.IndexFeed(
+                title=feed.title,
+                subtitle=feed.subtitle,
+                language=feed.language,
+                newest=feed.newest,
+                subscriptions=tuple(
+                    html.Subscription(href=path, media_type=rendering.MEDIA_TYPES[form]) for form, path in feed.paths
+                ),
+            )
+            for feed in self._listed
+        ]
+        page = html.index(site.title, site.language, feeds, opml_href="feeds.opml")
+        stands &= self.put("index.html", page, rendering.HTML)
+        if stands:
+            with self._store.transaction() as connection:
+                rows.keep_family(connection, rows.INDEX, rows.Family(look=look))
         return INDEXES
 
-    def put(self, path: str, body: bytes, media_type: str) -> None:
+    def put(self, path: str, body: bytes, media_type: str) -> bool:
         """Check a document and put it in place; what fails is reported, and what stands there stays."""
+        from feedbridge.feeds import lint
+
         problems = lint.lint(body, media_type)
-        printed = put(self.folder, path, body) if not problems else None
-        if printed is None:
+        if problems:
             self._report.errors.append(not_published(path, problems[0].message))
-            return
+            return False
+        printed = put(self.folder, path, body)
         self._report.errors += printed.errors
         if fresh := self._take(printed):
             with self._store.transaction() as connection:
                 rows.keep_outputs(connection, fresh)
+        return not printed.errors
 
     def print_many(self, jobs: Sequence[Job]) -> Iterator[int]:
         """Print archive documents in several processes; gives the numbers of those that are done."""
@@ -290,24 +330,15 @@ class _Press:
         return fresh
 
     def _list(self, table: FeedTable, feed: FeedRow, *, newest: datetime | None) -> None:
-        self._newest = max((date for date in (newest, self._newest) if date), default=None)
-        site = self._settings.site
-        title = feed_title(self._settings, table, feed, self._facts)
         told = about(self._settings, table, self._facts)
-        paths = {form: subscription_path(feed.name, form) for form in table.formats}
-        first = next(iter(paths.values()))
         self._listed.append(
-            opml.OpmlFeed(title=title, xml_url=f"{site.base_url}{first}", html_url=table.link or site.base_url)
-        )
-        self._indexed.append(
-            html.IndexFeed(
-                title=title,
+            _Listed(
+                title=feed_title(self._settings, table, feed, self._facts),
                 subtitle=table.subtitle or told.subtitle,
                 language=table.language or told.language,
+                link=table.link or self._settings.site.base_url,
                 newest=newest,
-                subscriptions=tuple(
-                    html.Subscription(href=path, media_type=rendering.MEDIA_TYPES[form]) for form, path in paths.items()
-                ),
+                paths=tuple((form, subscription_path(feed.name, form)) for form in table.formats),
             )
         )
 

@@ -7,28 +7,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from feedbridge.inspection import Explanation, Previewed, SiteStatus, SourceStatus, Status
-from feedbridge.keeping import Tally
 from feedbridge.model import Enclosure, Origin
-from feedbridge.pictures.album import Choice
-from feedbridge.pipeline import Build, Removal
-from feedbridge.publishing import Report
-from feedbridge.settings import Settings
-from feedbridge.survey import HostSurvey, Survey, Trial
 from feedbridge.terminal import printable
+
+if TYPE_CHECKING:
+    from feedbridge.inspection import Explanation, Previewed, SiteStatus, SourceStatus, Status
+    from feedbridge.keeping import Tally
+    from feedbridge.pictures.album import Choice
+    from feedbridge.pipeline import Build, Removal
+    from feedbridge.publishing import Report
+    from feedbridge.settings import Settings
+    from feedbridge.survey import HostSurvey, Survey, Trial
 
 Values = dict[str, Any]
 
 
-def build_lines(done: Build, *, shown: int) -> list[str]:
+def build_lines(done: "Build", *, shown: int) -> list[str]:
     """What a build did; of long lists, the first `shown`."""
     lines = [line for tally in done.tallies for line in _tally_lines(tally, shown)]
     return lines + list(_report_lines(done.published, shown))
 
 
-def build_values(done: Build) -> Values:
+def build_values(done: "Build") -> Values:
     """What a build did."""
     return {
         "sources": [
@@ -43,13 +45,13 @@ def build_values(done: Build) -> Values:
     }
 
 
-def removal_lines(done: Removal, *, shown: int) -> list[str]:
+def removal_lines(done: "Removal", *, shown: int) -> list[str]:
     """What `remove` did."""
     lines = [f"{source}: removed “{title}”" for source, title in done.articles]
     return lines + list(_report_lines(done.published, shown))
 
 
-def removal_values(done: Removal) -> Values:
+def removal_values(done: "Removal") -> Values:
     """What `remove` did."""
     return {
         "removed_articles": [{"source": source, "title": title} for source, title in done.articles],
@@ -57,7 +59,7 @@ def removal_values(done: Removal) -> Values:
     }
 
 
-def check_line(path: Path, settings: Settings) -> str:
+def check_line(path: Path, settings: "Settings") -> str:
     """That the settings are right."""
     return (
         f"{path}: fine; {_count(len(settings.source), 'source')}, {_count(len(settings.feed), 'feed table')},"
@@ -65,13 +67,13 @@ def check_line(path: Path, settings: Settings) -> str:
     )
 
 
-def preview_lines(found: Sequence[Previewed], *, kind: str) -> list[str]:
+def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:
     """What a source of a kind would yield."""
     nothing = "it has no entries" if kind == "feed" else "no files match"
     return [line for one in found for line in _preview_lines(one)] or [nothing]
 
 
-def preview_values(one: Previewed, *, kind: str) -> Values:
+def preview_values(one: "Previewed", *, kind: str) -> Values:
     """What a file or an entry would yield."""
     article = one.told.article if one.told else None
     return {
@@ -93,7 +95,7 @@ def preview_values(one: Previewed, *, kind: str) -> Values:
     }
 
 
-def status_lines(found: Status, *, shown: int) -> list[str]:
+def status_lines(found: "Status", *, shown: int) -> list[str]:
     """How all stands."""
     lines = [line for source in found.sources for line in _source_lines(source, shown)]
     lines.append("")
@@ -105,7 +107,7 @@ def status_lines(found: Status, *, shown: int) -> list[str]:
     return lines
 
 
-def status_values(found: Status) -> Values:
+def status_values(found: "Status") -> Values:
     """How all stands."""
     return {
         "sources": [
@@ -149,7 +151,7 @@ def status_values(found: Status) -> Values:
     }
 
 
-def explanation_lines(found: Sequence[Explanation]) -> list[str]:
+def explanation_lines(found: "Sequence[Explanation]") -> list[str]:
     """What made each article."""
     lines: list[str] = []
     for one in found:
@@ -157,7 +159,7 @@ def explanation_lines(found: Sequence[Explanation]) -> list[str]:
     return lines
 
 
-def explanation_values(one: Explanation) -> Values:
+def explanation_values(one: "Explanation") -> Values:
     """What made an article."""
     values: Values = {"file": one.file, "unusable": one.unusable, "kept": one.kept, "removed": one.removed}
     if one.article is None:
@@ -200,7 +202,7 @@ def explanation_values(one: Explanation) -> Values:
     }
 
 
-def _tally_lines(tally: Tally, shown: int) -> Iterator[str]:
+def _tally_lines(tally: "Tally", shown: int) -> Iterator[str]:
     name = tally.source
     if tally.error:
         yield f"{name}: failed: {tally.error}; its articles and feeds stay as they were"
@@ -211,7 +213,7 @@ def _tally_lines(tally: Tally, shown: int) -> Iterator[str]:
     yield from _some((f"  left out {path}: {why}" for path, why in tally.unusable), shown)
 
 
-def _counts(tally: Tally) -> str:
+def _counts(tally: "Tally") -> str:
     told = _count(tally.files, "entry", "entries") if tally.kind == "feed" else _count(tally.files, "file")
     return (
         f"{told}, {tally.read:,} read: {tally.new:,} new, {tally.changed:,} changed,"
@@ -219,12 +221,12 @@ def _counts(tally: Tally) -> str:
     )
 
 
-def _anew(tally: Tally) -> str:
+def _anew(tally: "Tally") -> str:
     """What became of the articles that were made anew from what is kept."""
     return f" ({_count(tally.read, 'article')} made anew, {tally.changed:,} changed)" if tally.read else ""
 
 
-def _report_lines(report: Report, shown: int) -> Iterator[str]:
+def _report_lines(report: "Report", shown: int) -> Iterator[str]:
     yield (
         f"{_count(len(report.written), 'file')} written, {report.same:,} unchanged, {len(report.removed):,} removed"
         if report.written or report.removed or report.left_out or report.held or report.errors
@@ -237,7 +239,7 @@ def _report_lines(report: Report, shown: int) -> Iterator[str]:
     yield from (f"failed: {error}" for error in report.errors)
 
 
-def _report_values(report: Report) -> Values:
+def _report_values(report: "Report") -> Values:
     return {
         "written": report.written,
         "unchanged": report.same,
@@ -248,7 +250,7 @@ def _report_values(report: Report) -> Values:
     }
 
 
-def _preview_lines(one: Previewed) -> Iterator[str]:
+def _preview_lines(one: "Previewed") -> Iterator[str]:
     if one.told is None:
         yield f"{one.path}: left out: {one.unusable or ''}"
         return
@@ -259,7 +261,7 @@ def _preview_lines(one: Previewed) -> Iterator[str]:
     yield f"    {_count(len(article.images), 'picture')}{excerpt}"
 
 
-def _source_lines(one: SourceStatus, shown: int) -> Iterator[str]:
+def _source_lines(one: "SourceStatus", shown: int) -> Iterator[str]:
     source = one.summary
     newest = f", newest {_stamp(source.newest)}" if source.newest else ""
     silent = "; silent for longer than is its habit" if one.silent else ""
@@ -283,7 +285,7 @@ def _source_lines(one: SourceStatus, shown: int) -> Iterator[str]:
     yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
 
 
-def _address_lines(site: SiteStatus) -> Iterator[str]:
+def _address_lines(site: "SiteStatus") -> Iterator[str]:
     yield f"  address {site.address}"
     if site.found:
         yield f"  its page names the feed {site.found}"
@@ -293,7 +295,7 @@ def _address_lines(site: SiteStatus) -> Iterator[str]:
         yield f"  has moved, it says, to {site.moved_to}; once it has said so for a day, that is asked instead"
 
 
-def _explanation_lines(one: Explanation) -> list[str]:
+def _explanation_lines(one: "Explanation") -> list[str]:
     if one.article is None:
         return [f"{one.file or ''}: left out: {one.unusable}"]
     article = one.article
@@ -323,7 +325,7 @@ def _explanation_lines(one: Explanation) -> list[str]:
     return lines
 
 
-def _choice_lines(feed: str, choices: Sequence[Choice]) -> Iterator[str]:
+def _choice_lines(feed: str, choices: "Sequence[Choice]") -> Iterator[str]:
     """How a feed shows a picture: one policy in a line, of a chain each with what is known of it."""
     if len(choices) == 1:
         yield f"    in {feed}: {choices[0].address or 'left out'}"
@@ -334,7 +336,7 @@ def _choice_lines(feed: str, choices: Sequence[Choice]) -> Iterator[str]:
         yield f"    {mark} {printable(choice.policy, 60)}: {choice.address or 'no address'} ({choice.note})"
 
 
-def survey_lines(found: Survey, *, shown: int) -> list[str]:
+def survey_lines(found: "Survey", *, shown: int) -> list[str]:
     """Where pictures come from, and what a policy would make of them."""
     lines = [
         f"{_count(found.pictures, 'picture')} in {_count(found.articles, 'article')},"
@@ -350,19 +352,19 @@ def survey_lines(found: Survey, *, shown: int) -> list[str]:
     return lines + (list(_trial_lines(found.trial, shown)) if found.trial else [])
 
 
-def survey_values(found: Survey) -> Values:
+def survey_values(found: "Survey") -> Values:
     """Where pictures come from, and what a policy would make of them."""
     return {**asdict(found), "proxies": dict(found.proxies)}
 
 
-def _host_line(host: HostSurvey) -> str:
+def _host_line(host: "HostSurvey") -> str:
     known = {"found": host.found, "not found": host.missing, "copied": host.copies}
     told = ", ".join(f"{number:,} {word}" for word, number in known.items() if number)
     trouble = f"; fails: {host.trouble}" if host.trouble else ""
     return f"  {host.host or '(in the article)'}: {host.pictures:,}" + (f" ({told})" if told else "") + trouble
 
 
-def _trial_lines(trial: Trial, shown: int) -> Iterator[str]:
+def _trial_lines(trial: "Trial", shown: int) -> Iterator[str]:
     yield f"with {printable(' > '.join(trial.policy), 120)}"
     yield f"  {trial.changed:,} with another address, {trial.same:,} as now, {trial.left_out:,} left out"
     for sample in trial.samples:

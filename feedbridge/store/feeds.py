@@ -26,6 +26,9 @@ from feedbridge.store.times import from_ms, to_ms
 SUBSCRIPTION = 0
 """The number of the subscription document; archive documents count from 1."""
 
+INDEX = ""
+"""The list of all feeds is kept as a family of its own, of which the look alone counts."""
+
 _VARIABLES = 500
 
 
