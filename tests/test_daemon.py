@@ -169,7 +169,7 @@ def test_requests_are_answered_while_many_articles_are_read(site: "Site", start:
     feeds = [one for one, _ in answers["/feeds/news.atom"]]
     print(f"feeds p99 {percentile(feeds, 99):.4f} max {max(feeds):.4f} healthz max {max(seconds):.4f}")
     assert percentile(seconds, 99) < 0.4
-    assert {line["level"] for line in daemon.lines()} == {"info"}
+    assert {line["reason"] for line in daemon.lines() if line["level"] != "info"} <= {"is still being written"}
     assert daemon.get("/readyz").status_code == 200
 
 
@@ -862,13 +862,21 @@ def test_a_hub_is_told_of_changed_feeds_alone(site: "Site", start: "Start", hub:
     site.archive.write_many(130)
     other.write(1, link="https://news.example/other/1")
     daemon = start(site).ready()
-    daemon.wait(lambda: kept(site) == 131 and hub.told and daemon.titles())
-    daemon.wait(lambda: "/feeds/news.atom" in str(hub.told))
-    time.sleep(1.5)
+
+    def told_all(count: int) -> bool:
+        published, told = daemon.lines("published"), daemon.lines("the hub has the word")
+        return len(site.everything()) == count and len(published) == len(told)
+
+    def wait_for(count: int) -> None:
+        daemon.wait(lambda: told_all(count))
+        time.sleep(1)  # what stands in the folder is logged a moment later, and told a moment after that
+        daemon.wait(lambda: told_all(count))
+
+    daemon.wait(lambda: len(daemon.lines("refresh changed")) == 2)
+    wait_for(130)
     hub.told.clear()
     os.utime(site.archive.write(500))
-    daemon.wait(lambda: hub.told)
-    time.sleep(0.5)
+    wait_for(131)
     ((kind, form),) = hub.told
     assert kind == "application/x-www-form-urlencoded"
     assert form["hub.mode"] == ["publish"]
@@ -913,7 +921,7 @@ def test_the_service_manager_is_told(site: "Site", start: "Start", abstract: boo
     name = f"@feedbridge-test-{os.getpid()}" if abstract else str(site.folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("\0" + name[1:] if abstract else name)
-        manager.settimeout(10)
+        manager.settimeout(30)
         daemon = start(site, NOTIFY_SOCKET=name, WATCHDOG_USEC="600000")
         assert manager.recv(1000) == b"READY=1"
         assert daemon.answers()

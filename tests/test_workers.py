@@ -299,7 +299,8 @@ def test_items_that_nobody_wanted_are_refused(run: Run, items: bytes) -> None:
 
 def test_a_reader_that_ends_early_costs_its_page(run: Run) -> None:
     """One that is gone before the whole page is told is noticed at once."""
-    command = (sys.executable, "-c", "import sys; sys.stdout.buffer.write(bytes(4))")
+    greet_and_go = "import sys; sys.stdout.buffer.write(bytes(4)); sys.stdout.flush(); sys.stdin.buffer.read(5)"
+    command = (sys.executable, "-c", greet_and_go)
 
     async def work() -> None:
         async with Readers(command=command) as readers:
