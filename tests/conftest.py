@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import random
@@ -39,6 +40,11 @@ ENGLISH = re.findall(r"\w+", "river market today meeting statement city school p
 # How long an example takes is the machine's affair; what is held to a speed counts processor time.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests hold stays to the end; no collection of garbage need look through it."""
+    gc.freeze()
 
 
 def _nobody(_name: str, _done: int, _of: int) -> None:
