@@ -353,8 +353,10 @@ class Daemon:
         except httpx.TransportError:
             return False
 
-    def wait(self, condition: Callable[[], object], seconds: float = 20) -> float:
-        """Wait until something is so; gives the seconds that it took."""
+    def wait(self, condition: Callable[[], object], seconds: float = 60) -> float:
+        """Wait until something is so; gives the seconds that it took. The limit is for what must come in time, and else
+        so long that only what never comes is missed, however busy the machine is.
+        """
         began = time.monotonic()
         while not condition():
             assert self.process.poll() is None, f"ended by itself: {self.log.read_text()}"
