@@ -312,7 +312,7 @@ def test_a_port_in_use_is_one_line(site: "Site", start: "Start") -> None:
         site.options["listen"] = f"127.0.0.1:{other.getsockname()[1]}"
         for word in ("run", "serve"):
             daemon = start(site, word)
-            assert daemon.process.wait(timeout=20) == 1
+            assert daemon.process.wait(timeout=60) == 1
             assert daemon.log.read_text() == (
                 f"feedbridge: {site.options['listen']}: cannot be listened at (Address already in use);"
                 " end what listens there, or choose another address\n"
@@ -555,7 +555,7 @@ def test_a_store_that_can_grow_no_more(site: "Site", start: "Start") -> None:
         assert len([line for line in daemon.lines() if line["level"] == "error"]) <= 4
         assert len(daemon.titles()) == 3
         (site.store.parent / "ballast").unlink()
-        daemon.wait(lambda: len(daemon.titles()) == 6, seconds=20)
+        daemon.wait(lambda: len(daemon.titles()) == 6)
         daemon.wait(lambda: daemon.get("/readyz").status_code == 200)
         assert daemon.stop()[0] == 0
         assert site.query("PRAGMA integrity_check") == [("ok",)]
@@ -677,13 +677,13 @@ def test_killed_while_a_feed_is_taken_in(site: "Site", other_site: "Site", web: 
     readers: list[int] = []
     for at in (0.05, 0.4, 0.7):
         daemon = start(site)
-        daemon.wait(has_kept(site, int(FEWER * at)), seconds=30)
+        daemon.wait(has_kept(site, int(FEWER * at)))
         readers += daemon.children()
         daemon.process.kill()
         daemon.process.wait()
         assert kept(site) < FEWER
     daemon = start(site)
-    daemon.wait(lambda: has_kept(site, FEWER)() and daemon.lines("refresh changed"), seconds=30)
+    daemon.wait(lambda: has_kept(site, FEWER)() and daemon.lines("refresh changed"))
     daemon.ready().wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in readers))
     daemon.wait(lambda: len(list((site.public / "feeds" / "news").glob("*.json"))) == FEWER // 100)
     assert daemon.stop()[0] == 0
@@ -807,7 +807,7 @@ def test_serve_needs_no_store(site: "Site", start: "Start") -> None:
 def test_serve_says_what_is_missing(site: "Site", start: "Start") -> None:
     """Before anything is published there is nothing to serve: one line, exit 1."""
     daemon = start(site, "serve")
-    assert daemon.process.wait(timeout=20) == 1
+    assert daemon.process.wait(timeout=60) == 1
     assert daemon.log.read_text() == (
         f'feedbridge: {site.public}: nothing is published there yet; "feedbridge build" does it\n'
     )
