@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 
 from feedbridge import reading, settings
 from feedbridge.cli import app
+from feedbridge.server.shelf import PICTURE_TYPES
 from feedbridge.workers import Readers
 
 ROOT = Path(__file__).parent.parent
@@ -404,10 +405,29 @@ def test_nginx_lets_nobody_out_of_the_folder(web: Web, target: str) -> None:
     assert web.get(target).status in {400, 403, 404}
 
 
-def test_nginx_asks_the_daemon_for_its_health_alone(web: Web) -> None:
-    """`/healthz` is the daemon's; whatever else there is no file for is not passed on."""
-    assert web.get("/healthz").body == b"/healthz"
-    assert [web.get(target).status for target in ("/healthz/", "/readyz", "/metrics", "/img/a")] == [404] * 4
+@pytest.mark.parametrize("target", ["/healthz", "/img/signature/address"])
+def test_nginx_asks_the_daemon(web: Web, target: str) -> None:
+    """For its health, and for pictures that it fetches."""
+    assert web.get(target).body == target.encode()
+
+
+@pytest.mark.parametrize("target", ["/healthz/", "/readyz", "/metrics", "/images", "/media/img/a"])
+def test_nginx_asks_the_daemon_for_nothing_else(web: Web, target: str) -> None:
+    """What there is no file for is not passed on."""
+    assert web.get(target).status == 404
+
+
+@pytest.mark.parametrize(("ending", "kind"), PICTURE_TYPES.items())
+def test_nginx_serves_copies_of_pictures(web: Web, ending: str, kind: str) -> None:
+    """Each as what it is, for ever; not what is being written."""
+    for name in (f"media/ab/cd{ending}", f"media/.new/cd{ending}"):
+        (web.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (web.folder / name).write_bytes(b"a picture")
+    answer = web.get(f"/media/ab/cd{ending}")
+    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"a picture", kind)
+    assert answer.headers.get_all("Cache-Control") == ["public, max-age=31536000, immutable"]
+    assert answer.headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert web.get(f"/media/.new/cd{ending}").status == 404
 
 
 def test_nginx_takes_nothing_in(web: Web) -> None:
