@@ -20,6 +20,9 @@ from feedbridge.pictures.resize import Shape
 FOLDER = "media"
 """Below the output folder."""
 
+_NEW = ".new"
+"""Below it, for what is being written: no web server shows what is hidden."""
+
 _BESIDE = ".feedbridge-tmp"
 
 
@@ -109,7 +112,7 @@ class Media:
 
     @contextlib.contextmanager
     def _draft(self) -> Iterator[Draft]:
-        folder = self._root / "new"
+        folder = self._root / _NEW
         folder.mkdir(parents=True, exist_ok=True)
         path = f"{folder}/{secrets.token_hex(8)}{_BESIDE}"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
