@@ -264,18 +264,18 @@ class Settler:
             pictures.put_off(connection, picture.row, due_at=self._now() + pause)
 
     def _tidy(self) -> bool:
-        there, oldest = self._media.there(), self._now() - self._rules.keep
+        there, now = self._media.there(), self._now()
         with self._store.transaction() as connection:
-            before = pictures.copies(connection)
-            lost = [path for path, size in before.items() if path not in there or there[path].size != size]
+            known = pictures.copies(connection)
+            lost = [path for path, size in known.items() if there.get(path) != size]
             pictures.lose(connection, lost)
-            pictures.note_unshown(connection, now=self._now())
-            pictures.forget_unshown(connection, before=oldest)
+            pictures.note_unshown(connection, now=now)
+            pictures.forget_unshown(connection, before=now - self._rules.keep)
             if self._rules.quota is not None:
                 pictures.forget_unshown_copies(connection, but=self._rules.quota)
+            pictures.adopt(connection, {path: size for path, size in there.items() if path not in known}, now=now)
             left = pictures.copies(connection)
-        strays = [path for path in there.keys() - before.keys() if there[path].changed < oldest]
-        self._media.remove([*(before.keys() - left.keys()), *strays])
+        self._media.remove(there.keys() - left.keys())
         self._copied_bytes = sum(left.values())
         return bool(lost)
 

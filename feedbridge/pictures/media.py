@@ -9,7 +9,6 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from feedbridge.errors import UnusableItem
@@ -38,14 +37,6 @@ class Copy:
     path: str
     kind: Kind
     size: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
-    """A file among the copies: its bytes, and when it was written."""
-
-    size: int
-    changed: datetime
 
 
 class Media:
@@ -84,17 +75,15 @@ class Media:
                 raise UnusableItem(kind.reason)
             return self._keep(draft, kind)
 
-    def there(self) -> dict[str, Stored]:
-        """What is there, by path; leftovers of a killed run are removed."""
+    def there(self) -> dict[str, int]:
+        """What is there, with its bytes, by path; leftovers of a killed run are removed."""
         found = {}
         for folder in self._shelves():
             for entry in os.scandir(folder):
                 if entry.name.endswith(_BESIDE):
                     Path(entry.path).unlink(missing_ok=True)
                 elif entry.is_file(follow_symlinks=False):
-                    stat = entry.stat(follow_symlinks=False)
-                    changed = datetime.fromtimestamp(stat.st_mtime, UTC)
-                    found[f"{FOLDER}/{folder.name}/{entry.name}"] = Stored(size=stat.st_size, changed=changed)
+                    found[f"{FOLDER}/{folder.name}/{entry.name}"] = entry.stat(follow_symlinks=False).st_size
         return found
 
     def remove(self, paths: Iterable[str]) -> None:

@@ -326,6 +326,21 @@ def lose(connection: Connection, lost: Sequence[str]) -> None:
         connection.execute(update(pictures).where(pictures.c.copy.in_(some)).values(copy=None, due_at=_NOW))
 
 
+def adopt(connection: Connection, strays: Mapping[str, int], *, now: datetime) -> None:
+    """Note copies of which nothing is known but their bytes, such as those of a store that was lost.
+
+    They stay as long as others that no document shows: a backup may still tell what they are copies of.
+    """
+    noted = {"host": "", "due_at": _NEVER, "unshown_at": to_ms(now)}
+    values = [
+        {"key": key_of(path), "address": path, "size": size, "copy": path, **noted} for path, size in strays.items()
+    ]
+    if values:
+        statement = upsert(pictures)
+        again = {name: statement.excluded[name] for name in ("size", "copy", "unshown_at")}
+        connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again), values)
+
+
 def note_unshown(connection: Connection, *, now: datetime) -> None:
     """Note since when pictures are shown by no document."""
     is_shown = exists().where(shown_pictures.c.picture_id == pictures.c.id)
