@@ -146,7 +146,7 @@ class Settler:
                 tried = True
                 latest, found = await self._try(address, copy=one.copy)
                 outcome = latest if address == picture.address or found else outcome
-                if await self._in_thread(partial(self._judge, picture, address, latest)):
+                if await self._in_thread(partial(self._judge, one, address, latest)):
                     settled.changed = True
             if found:
                 break
@@ -211,12 +211,18 @@ class Settler:
             left = pictures.waiting(connection, now=now)
         return probes, due, max(0, left - len(probes) - len(due))
 
-    def _judge(self, picture: Picture, address: str, outcome: Outcome) -> bool:
-        """Keep what is known of a host now; says whether documents are marked."""
-        name, is_own = pictures.host_of(address), address == picture.address
+    def _judge(self, one: Due, address: str, outcome: Outcome) -> bool:
+        """Keep what is known of a host now; says whether documents are marked.
+
+        One that lacks a picture may have others: where copies are to be had, each is asked for.
+        """
+        picture, name, is_own = one.picture, pictures.host_of(address), address == one.picture.address
+        only_lacks_it = outcome.reason is not None and not outcome.is_of_host
         with self._store.transaction() as connection:
             before = pictures.host(connection, name)
             if not is_own and not outcome.is_of_host and before is None:
+                return False
+            if one.copy and only_lacks_it and not (before and before.paused):
                 return False
             verdict = verdicts.judge(
                 before,
