@@ -600,7 +600,7 @@ class _Daemon:
         if settled.looked:
             counts = {"looked": settled.looked, "copied": settled.copied, "missing": len(settled.missing)}
             self._log.info("looked for pictures", **counts)
-        for address, reason in settled.missing[:_NAMED_FILES]:
+        for address, reason in settled.news[:_NAMED_FILES]:
             self._log.warning("picture not found", url=address[:_NAME_LENGTH], reason=reason)
         return settled.looked > 0
 

@@ -57,6 +57,7 @@ class Settled:
         looked: How many were looked for.
         copied: How many copies were had.
         missing: What was not found, as address and reason.
+        news: Those of them of which that was not known before.
         left: How many are still to be looked for.
         changed: Documents are to be written otherwise.
     """
@@ -64,6 +65,7 @@ class Settled:
     looked: int = 0
     copied: int = 0
     missing: list[tuple[str, str]] = field(default_factory=list)
+    news: list[tuple[str, str]] = field(default_factory=list)
     left: int = 0
     changed: bool = False
 
@@ -109,7 +111,7 @@ class Settler:
         self._now = now
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._doors: dict[str, asyncio.Semaphore] = {}
-        self._paused: set[str] = set()
+        self._paused: dict[str, str | None] = {}
         self._copied_bytes = 0
         self._is_full = False
 
@@ -137,7 +139,7 @@ class Settler:
             await self._in_thread(partial(self._put_off, picture, _FULL_PAUSE))
             return
         outcome, found = Outcome(reason="its host is paused", is_of_host=True), None
-        tried = False
+        tried = is_news = False
         for address in (picture.address, *(picture.also if one.copy else ())):
             host = pictures.host_of(address)
             async with self._door(host), self._at_once:
@@ -145,7 +147,9 @@ class Settler:
                     continue
                 tried = True
                 latest, found = await self._try(address, copy=one.copy)
-                outcome = latest if address == picture.address or found else outcome
+                if address == picture.address:
+                    outcome = latest
+                    is_news = latest.reason != (self._paused.get(host) if latest.is_of_host else picture.reason)
                 if await self._in_thread(partial(self._judge, one, address, latest)):
                     settled.changed = True
             if found:
@@ -156,7 +160,9 @@ class Settler:
         if found:
             settled.copied += found.copy is not None
         elif tried:
-            settled.missing.append((picture.address, outcome.reason or ""))
+            missing = picture.address, outcome.reason or ""
+            settled.missing.append(missing)
+            settled.news += [missing] if is_news else []
 
     def _door(self, host: str) -> asyncio.Semaphore:
         return self._doors.setdefault(host, asyncio.Semaphore(AT_ONCE_PER_HOST))
@@ -207,7 +213,7 @@ class Settler:
             probes = [] if copies_only else pictures.due_hosts(connection, now=now)
             at_work = [probe.picture.row for probe in probes]
             due = pictures.due(connection, now=now, limit=BATCH, beside=at_work, copies_only=copies_only)
-            self._paused = {name for name, host in pictures.hosts(connection).items() if host.paused}
+            self._paused = {name: host.reason for name, host in pictures.hosts(connection).items() if host.paused}
             left = pictures.waiting(connection, now=now)
         return probes, due, max(0, left - len(probes) - len(due))
 
@@ -234,9 +240,9 @@ class Settler:
                 others=pictures.has_found(connection, name, but=picture.row),
             )
             if verdict.paused:
-                self._paused.add(name)
+                self._paused[name] = verdict.reason
             else:
-                self._paused.discard(name)
+                self._paused.pop(name, None)
             return pictures.keep_host(connection, verdict)
 
     def _keep(self, picture: Picture, outcome: Outcome, found: _Found | None) -> bool:
