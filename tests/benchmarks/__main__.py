@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks import again, chart, cold, daemon, due, first, growth, serving, unchanged, upstream
+from tests.benchmarks import again, chart, cold, daemon, due, first, growth, pictures, serving, unchanged, upstream
 from tests.benchmarks.runner import Comparison, GateError, Result, Runner, table
 
 COMPARISONS: Sequence[Comparison] = tuple(
-    one.COMPARISON for one in (cold, first, again, daemon, growth, upstream, unchanged, serving, due)
+    one.COMPARISON for one in (cold, first, again, daemon, growth, upstream, unchanged, serving, pictures, due)
 )
 
 
