@@ -1,6 +1,7 @@
 """Everything once: refresh the sources, then write the feeds that changed."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
 from feedbridge.keeping import Tally
 from feedbridge.policies import LONGEST_CHAIN
-from feedbridge.refresh import Wish, poll_of, refresh
+from feedbridge.refresh import FirstLook, Wish, poll_of, refresh
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.store import articles, polls
 from feedbridge.store.database import Store
@@ -27,6 +28,9 @@ Progress = Callable[[str, int, int], None]
 
 VISITING_THREADS = 2
 """Threads that work with the store for visits to sites: one waits for the disk while the other reads."""
+
+FIRST_LOOK_SPARE = 10
+"""So many articles more than a subscription document shows are read first, for a glance at them may deceive."""
 
 COPIES_SECONDS = 60.0
 """Documents wait for copies of their pictures so long, then they are written without, and again later."""
@@ -92,6 +96,7 @@ def build(
                 reread=source.name in reread,
                 accept=source.name in accept,
                 leave_out=settings.site.output,
+                first_look=_first_look(store, settings, source, now=now),
             )
             for source in settings.source
         }
@@ -103,6 +108,19 @@ def build(
         if settings.looks_for_pictures:
             _settle_pictures(store, settings, progress, now=now, report=report, patience=patience)
     return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report)
+
+
+def _first_look(store: Store, settings: Settings, source: Source, *, now: datetime) -> FirstLook | None:
+    """Let readers have the newest articles of a large folder while the rest of it is read; copies take their time."""
+    tables = [table for table in settings.feed if source in settings.sources_of(table)]
+    if not tables or settings.looks_for_pictures:
+        return None
+
+    def publish() -> None:
+        with contextlib.suppress(PublishError):  # which is told when all is published
+            publishing.publish_first(store, settings, source.name, now=now)
+
+    return FirstLook(count=max(table.limit for table in tables) + FIRST_LOOK_SPARE, done=publish)
 
 
 def _refresh_folders(store: Store, settings: Settings, wishes: _Wishes, progress: Progress) -> dict[str, Tally]:

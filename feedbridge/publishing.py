@@ -134,6 +134,28 @@ def publish(
     press.sync()
 
 
+def publish_first(store: Store, settings: Settings, source: str, *, now: datetime) -> None:
+    """Write the subscription documents that show a source and do not stand yet, though not all of it is read.
+
+    What they show is what is kept by now; archives come when all is known. Nothing that stands is touched.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        PublishError: The output folder cannot be used at all.
+    """
+    folder, report = OutputFolder(settings.site.output), Report()
+    folder.prepare()
+    with store.transaction() as connection:
+        outputs, facts = rows.written(connection), visits.facts(connection)
+    keys = Keys(key_file(settings)) if settings.uses(SERVE) else None
+    press = _Press(store, settings, folder, outputs, report, facts, keys, _NO_PATIENCE)
+    for table in settings.feed:
+        shows = any(one.name == source for one in settings.sources_of(table))
+        if shows and not folder.feeds(table.name, table.formats, family=table.by is not None):
+            intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
+            press.print_family(table, first=True)
+
+
 def _is_held(
     store: Store,
     settings: Settings,
@@ -197,8 +219,8 @@ class _Press:
         self._facts = facts
         self._listed: list[_Listed] = []
 
-    def print_family(self, table: FeedTable) -> set[str]:
-        """Write what is due of a family; gives the paths of all its files."""
+    def print_family(self, table: FeedTable, *, first: bool = False) -> set[str]:
+        """Write what is due of a family, or its `first` documents; gives the paths of all its files."""
         expected: set[str] = set()
         with self._store.transaction() as connection:
             feeds = rows.feeds_of(connection, table.name)
@@ -206,7 +228,11 @@ class _Press:
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
             composer = Composer(self._settings, table, feed, self._facts, self._album)
-            expected |= _Layout(self, self._store, self._settings, table, feed, composer).print()
+            layout = _Layout(self, self._store, self._settings, table, feed, composer)
+            if first:
+                layout.print_first()
+                continue
+            expected |= layout.print()
             self._list(table, feed, newest=newest)
         return expected
 
@@ -280,14 +306,14 @@ class _Press:
         self._report.waiting += waits
         return waits
 
-    def note(self, feed: FeedRow, number: int, printed: Printed, page: Page | None) -> None:
+    def note(self, feed: FeedRow, number: int, printed: Printed, page: Page | None, *, is_due: bool = False) -> None:
         """Note what became of a document; where all of its files stand as they should, it is no longer due."""
         self._report.left_out += printed.left_out
         self._report.errors += printed.errors
         fresh = self._take(printed)
         with self._store.transaction() as connection:
             rows.keep_outputs(connection, fresh)
-            if not printed.errors:
+            if not (printed.errors or is_due):
                 rows.mark_clean(connection, [(feed.row, number)])
                 pictures.show_only(connection, feed.row, number, page.pictures if page else {})
         if not printed.errors:
@@ -373,8 +399,17 @@ class _Layout:
             self._print(SUBSCRIPTION, shown, last)
         return {path for number in range(last + 1) for path in self._paths(number)}
 
-    def _lay_out(self, connection: Connection) -> Page:
-        """Choose the entries of the subscription document; the others go into the archive."""
+    def print_first(self) -> None:
+        """Print the subscription document with what is there; it stays due."""
+        with self._store.transaction() as connection:
+            page = self._lay_out(connection, first=True)
+        printed = print_page(
+            self._press.folder, self._composer, self._table, self._feed, page, SUBSCRIPTION, last=SUBSCRIPTION
+        )
+        self._press.note(self._feed, SUBSCRIPTION, printed, page, is_due=True)
+
+    def _lay_out(self, connection: Connection, *, first: bool = False) -> Page:
+        """Choose the entries of the subscription document; the others go into the archive, unless it is the `first`."""
         limits = f"{self._table.limit}/{self._table.max_bytes}"
         raised = self._feed.limits != "" and _is_raised(self._feed.limits, limits)
         floor = 0 if raised else self._feed.floor
@@ -382,6 +417,8 @@ class _Layout:
         kept = articles.load(connection, [place.article for place in places])
         page = self._composer.page(connection, [kept[place.article] for place in places])
         fitting = assemble.within(page.entries, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
+        if first:
+            return replace(page, entries=page.entries[:fitting])
         if self._table.archives:
             self._archive(connection, {place.article for place in places[:fitting]})
         archived = [place.ordered_at for place in places[:fitting] if place.document is not None]

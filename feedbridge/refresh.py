@@ -15,7 +15,7 @@ from feedbridge.fetch import files as folder
 from feedbridge.keeping import Keeper, Tally, Telling, rules_of
 from feedbridge.preparing import Order, Prepared, Recipe, prepare
 from feedbridge.settings import ArchiveSource
-from feedbridge.sources.archive import Archive
+from feedbridge.sources.archive import GLANCE_BYTES, Archive, glance
 from feedbridge.store import articles, polls
 from feedbridge.store.articles import KnownFile
 from feedbridge.store.database import Store
@@ -42,6 +42,19 @@ _CREW = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FirstLook:
+    """What is done when the newest articles of a large new folder are kept, long before the rest.
+
+    Attributes:
+        count: So many articles.
+        done: Called then, once.
+    """
+
+    count: int
+    done: Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
     """How a source is to be refreshed.
 
@@ -50,10 +63,12 @@ class Wish:
         reread: Read every file again, for the rules have changed.
         accept: Take the folder as it is, even if most of its files are gone or most articles got new ids.
         leave_out: Our own output folder, which may lie in that of the articles.
+        first_look: What is done early in the first refresh of a large folder.
     """
 
     now: datetime
     leave_out: Path | None = None
+    first_look: FirstLook | None = None
     reread: bool = False
     accept: bool = False
 
@@ -92,6 +107,13 @@ class _Refresh:
         self._known: dict[str, KnownFile] = {}
         self._absent: set[str] = set()
         self._done = 0
+        self._recipe = Recipe(
+            root=self._request.root,
+            max_bytes=self._request.max_bytes,
+            folder_as=source.folder_as,
+            now=wish.now,
+            rules=self._rules,
+        )
         self._keeper = Keeper(store, state, self._rules, tally, now=wish.now, absent=self._absent)
 
     def run(self, progress: Progress) -> None:
@@ -119,20 +141,13 @@ class _Refresh:
     @contextmanager
     def _prepared_by(self, count: int, progress: Progress) -> Iterator[_Prepare]:
         """What prepares files: processes of their own where there are many, and no other source has some; else we."""
-        recipe = Recipe(
-            root=self._request.root,
-            max_bytes=self._request.max_bytes,
-            folder_as=self._settings.folder_as,
-            now=self._wish.now,
-            rules=self._rules,
-        )
         if count < MANY_FILES or not _CREW.acquire(blocking=False):
-            yield lambda batches: ([prepare(recipe, order) for order in batch] for batch in batches)
+            yield partial(_prepare_here, self._recipe)
             return
         from feedbridge.crew import Crew  # here, for most refreshes have no need of it
 
         try:
-            with Crew(recipe) as crew:
+            with Crew(self._recipe) as crew:
                 yield partial(crew.prepare, heed=lambda: progress(self._done, count))
         finally:
             _CREW.release()
@@ -204,7 +219,10 @@ class _Refresh:
         now_ns = time.time_ns()
         young = [file for file in due if folder.is_young(file, now_ns=now_ns)]
         waiting = set(young)
-        for batch in self._prepared([file for file in due if file not in waiting], prepare):
+        steady = [file for file in due if file not in waiting]
+        if self._state.completed_at is None and len(steady) >= MANY_FILES:
+            steady = self._take_newest(steady, progress)
+        for batch in self._prepared(steady, prepare):
             self._keep(batch)
             progress(self._done, len(due))
         if young:
@@ -212,6 +230,20 @@ class _Refresh:
         for batch in self._prepared(young, prepare, settled=True):
             self._keep(batch)
             progress(self._done, len(due))
+
+    def _take_newest(self, files: list[folder.FoundFile], progress: Progress) -> list[folder.FoundFile]:
+        """Keep the newest articles first, as far as a glance tells, and let them be shown; gives the other files."""
+        root, first = self._request.root, self._wish.first_look
+        dated = {file: glance(folder.read_head(root, file, count=GLANCE_BYTES), file.path) for file in files}
+        files = sorted(files, key=lambda file: dated[file], reverse=True)
+        if first is None or not all(dated[file] for file in files[: first.count]):
+            return files
+        newest, rest = files[: first.count], files[first.count :]
+        for batch in self._prepared(newest, partial(_prepare_here, self._recipe)):
+            self._keep(batch)
+            progress(self._done, len(files))
+        first.done()
+        return rest
 
     def _prepared(
         self,
@@ -267,6 +299,10 @@ class _Refresh:
             unusable=prepared.unusable,
             only_rules_changed=same,
         )
+
+
+def _prepare_here(recipe: Recipe, batches: Iterable[Sequence[Order]]) -> Iterator[list[Prepared]]:
+    return ([prepare(recipe, order) for order in batch] for batch in batches)
 
 
 def _moved(known: KnownFile, file: folder.FoundFile) -> bool:

@@ -250,8 +250,8 @@ def test_no_way_leads_inside(site: "Site", web: "Web") -> None:
     assert [path for _, path in web.asked] == ["/good.png", "/redirect.png", "/to-name.png"]
 
 
-PICTURES = 500
-"""`test_images` shows twenty times as many without a network between."""
+PICTURES = 300
+"""`test_images` shows ten thousand, without a network between."""
 
 
 def test_many_pictures_fit_into_little_memory(site: "Site", start: "Start", web: "Web") -> None:

@@ -676,3 +676,42 @@ def test_batches_are_bounded(site: "Site", monkeypatch: pytest.MonkeyPatch, limi
     told: list[int] = []
     site.build(progress=lambda _name, done, _of: told.append(done))
     assert told == [1, 2, 3, 4, 5]
+
+
+def test_the_newest_can_be_read_while_the_rest_is_taken_in(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large new folder the subscription document stands early, as it is in the end but for the way to the rest."""
+    site.feeds = [{"name": "news", "limit": 10}]
+    site.archive.write_many(150)
+    monkeypatch.setattr(refresh, "MANY_FILES", 50)
+    seen: list[tuple[int, list[str]]] = []
+
+    def look(_name: str, done: int, _of: int) -> None:
+        if (site.public / "feeds/news.json").exists():
+            seen.append((done, [entry.title for entry in site.shown()]))
+
+    site.build(progress=look)
+    done, early = seen[0]
+    assert done < 150
+    assert early == [entry.title for entry in site.shown()]
+    assert early == [site.archive.title(number) for number in range(149, 139, -1)]
+    in_the_end = site.published()
+    site.forget_store()
+    site.forget_public()
+    site.now -= HOUR
+    monkeypatch.setattr(refresh, "MANY_FILES", 1_000)
+    site.build()
+    assert site.published() == in_the_end
+
+
+def test_what_stands_is_not_replaced_by_the_newest_alone(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that gains a large folder keeps its document until all is read."""
+    site.feeds = [{"name": "news", "limit": 10}]
+    site.archive.write_many(30)
+    site.build()
+    before = site.published()["feeds/news.json"]
+    monkeypatch.setattr(refresh, "MANY_FILES", 50)
+    site.add_source("more", seed=2).write_many(60, start=1000)
+    during: list[bytes] = []
+    site.build(progress=lambda *_: during.append((site.public / "feeds/news.json").read_bytes()))
+    assert set(during) == {before}
+    assert site.published()["feeds/news.json"] != before

@@ -116,6 +116,20 @@ def read_file(root: Path, file: FoundFile, *, max_bytes: int) -> bytes:
     return body
 
 
+def read_head(root: Path, file: FoundFile, *, count: int) -> bytes:
+    """The first bytes of a file, for a glance; none where it cannot be read now."""
+    try:
+        handle = os.open(f"{root}/{file.path}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(handle, count)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
 def is_young(file: FoundFile, *, now_ns: int) -> bool:
     """Whether the file changed so lately that a second look is due; `now_ns` counts from the epoch."""
     return abs(now_ns - file.mtime_ns) < SETTLE_SECONDS * 1e9

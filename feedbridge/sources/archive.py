@@ -16,6 +16,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
@@ -63,6 +64,32 @@ _TAG = re.compile(r"<(?:[A-Za-z/!][^<>]*)>")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+GLANCE_BYTES = 1024
+"""So much of a file is enough for a glance."""
+
+_STAMP = re.compile(rb"<!--\s*([0-9]{12,14})\s*-->")
+_DATE = re.compile(
+    rb"^date:[ \t'\"]*([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[ T]([0-9]{2}):([0-9]{2}):([0-9]{2}))?", re.MULTILINE
+)
+_DATE_IN_NAME = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})-?([01][0-9])-?([0-3][0-9])(?![0-9])")
+
+
+def glance(head: bytes, path: str) -> tuple[int, ...]:
+    """A guess at when an article was published, only to sort by: year, month, day and so on; nothing where none is.
+
+    Args:
+        head: The first bytes of its file.
+        path: Its path.
+    """
+    if found := _STAMP.search(head):
+        with contextlib.suppress(OverflowError, ValueError, OSError):
+            return tuple(datetime.fromtimestamp(int(found[1]) / 1000, UTC).timetuple()[:6])
+    if found := _DATE.search(head):
+        return tuple(int(part) for part in found.groups() if part)
+    named = _DATE_IN_NAME.search(path)
+    return tuple(int(part) for part in named.groups()) if named else ()
 
 
 @dataclass(frozen=True, slots=True)
