@@ -185,7 +185,7 @@ class Settler:
         with body_of(answer) as pieces:
             if copy:
                 taken = self._media.take(pieces)
-                self._copied_bytes += taken.size
+                self._copied_bytes += taken.size if taken.is_new else 0
                 return _Found(kind=taken.kind, copy=taken)
             head = bytearray()
             for piece in pieces:

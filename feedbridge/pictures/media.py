@@ -32,11 +32,13 @@ class Copy:
     Attributes:
         path: Relative to the output folder, with `/`.
         size: In bytes.
+        is_new: The same bytes were not there before.
     """
 
     path: str
     kind: Kind
     size: int
+    is_new: bool
 
 
 class Media:
@@ -115,12 +117,13 @@ class Media:
         digest = draft.digest
         path = f"{FOLDER}/{digest[:2]}/{digest}.{kind.ending}"
         target = self._output / path
-        if not (target.is_file() and target.stat().st_size == draft.size):
+        is_new = not (target.is_file() and target.stat().st_size == draft.size)
+        if is_new:
             os.fsync(draft.handle)
             target.parent.mkdir(exist_ok=True)
             os.replace(draft.path, target)  # noqa: PTH105  (the draft's path is text)
             _sync(target.parent)
-        return Copy(path=path, kind=kind, size=draft.size)
+        return Copy(path=path, kind=kind, size=draft.size, is_new=is_new)
 
 
 def _sync(folder: Path) -> None:
