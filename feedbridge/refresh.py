@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from feedbridge.preparing import Order, Prepared, Recipe, prepare
 from feedbridge.settings import ArchiveSource
 from feedbridge.sources.archive import GLANCE_BYTES, Archive, glance
 from feedbridge.store import articles, polls
-from feedbridge.store.articles import KnownFile
+from feedbridge.store.articles import KnownFile, Standing
 from feedbridge.store.database import Store
 
 BATCH_FILES = 100
@@ -104,6 +104,7 @@ class _Refresh:
         self._wish = wish
         self._state = state
         self._tally = tally
+        self._standing: Mapping[str, Standing] = {}
         self._known: dict[str, KnownFile] = {}
         self._absent: set[str] = set()
         self._done = 0
@@ -119,10 +120,10 @@ class _Refresh:
     def run(self, progress: Progress) -> None:
         listing = folder.list_folder(self._request)
         with self._store.transaction() as connection:
-            self._known = articles.known_files(connection, self._state.row)
+            self._standing = articles.standing(connection, self._state.row)
         self._tally.files = len(listing.files)
         self._tally.unusable += listing.refused
-        self._absent |= self._known.keys() - listing.keys()
+        self._absent |= self._standing.keys() - listing.keys()
         gone = self._gone()
         due = list(self._due(listing.files))
         with self._prepared_by(len(due), progress) as prepare:
@@ -158,7 +159,7 @@ class _Refresh:
         Raises:
             FetchError: They are more than half of all.
         """
-        there = [file.key for file in self._known.values() if not file.missing]
+        there = [key for key, known in self._standing.items() if not known.missing]
         gone = [key for key in there if key in self._absent]
         if len(gone) * 2 > len(there) and not self._wish.accept:
             raise FetchError(
@@ -171,16 +172,15 @@ class _Refresh:
     def _due(self, found: Iterable[folder.FoundFile]) -> Iterator[folder.FoundFile]:
         """The files to read: new or changed by size or time, or all of them where the rules have changed."""
         for file in found:
-            known = self._known.get(file.key)
+            known = self._standing.get(key := file.key)
             if file.size > self._request.max_bytes:
                 self._refuse(file, known, folder.too_long(file.size, self._request.max_bytes))
-                continue
-            if self._reread or known is None or known.missing or _moved(known, file):
+            elif self._reread or known is None or known.missing or _moved(known, file):
                 yield file
             elif known.unusable:
-                self._tally.unusable.append((file.key, known.unusable))
+                self._tally.unusable.append((key, known.unusable))
 
-    def _refuse(self, file: folder.FoundFile, known: KnownFile | None, reason: str) -> None:
+    def _refuse(self, file: folder.FoundFile, known: Standing | None, reason: str) -> None:
         """Leave a file unread, and remember why; an article that it told of before stays."""
         self._tally.unusable.append((file.key, reason))
         if known is None or known.unusable != reason or known.missing:
@@ -195,8 +195,8 @@ class _Refresh:
         Raises:
             SourceError: Most of them would get new ids.
         """
-        known = {file.article for file in self._known.values() if file.article is not None}
-        told = [file for file in due if (one := self._known.get(file.key)) and one.article is not None]
+        known = {one.article for one in self._standing.values() if one.article is not None}
+        told = [file for file in due if (one := self._standing.get(file.key)) and one.article is not None]
         if self._wish.accept or len(known) < HELD_BACK_FROM or len(told) * 2 <= len(known):
             return
         moved = 0
@@ -206,7 +206,8 @@ class _Refresh:
                 names = articles.find(
                     connection, self._state.row, (alias for _, identity in identities for alias in identity.aliases)
                 )
-            moved += sum(1 for key, identity in identities if _row(identity, names) != self._known[key].article)
+            moved += sum(1 for key, identity in identities if _row(identity, names) != self._standing[key].article)
+            self._known.clear()
         if moved * 2 > len(known):
             raise SourceError(
                 f"{self._request.root}: {moved} of {len(known)} known articles would get new ids, for their links have"
@@ -255,14 +256,16 @@ class _Refresh:
     ) -> Iterator[list[tuple[folder.FoundFile, Prepared]]]:
         """What the files hold, in batches that are kept together."""
         batches = list(_batches(files))
-        orders = ([self._order(file, settled=settled, names_only=names_only) for file in batch] for batch in batches)
+        orders = (self._orders(batch, settled=settled, names_only=names_only) for batch in batches)
         for batch, done in zip(batches, prepare(orders), strict=True):
             yield list(zip(batch, done, strict=True))
 
-    def _order(self, file: folder.FoundFile, *, settled: bool, names_only: bool) -> Order:
-        known = self._known.get(file.key)
-        unless = known.digest if known and not self._reread else None
-        return Order(file=file, settled=settled, known=unless, names_only=names_only)
+    def _orders(self, batch: Sequence[folder.FoundFile], *, settled: bool, names_only: bool) -> list[Order]:
+        if keys := [key for file in batch if (key := file.key) in self._standing]:
+            with self._store.transaction() as connection:
+                self._known |= articles.known_files(connection, self._state.row, keys)
+        digests = {} if self._reread else {key: self._known[key].digest for key in keys}
+        return [Order(file=file, settled=settled, known=digests.get(file.key), names_only=names_only) for file in batch]
 
     def _keep(self, batch: Sequence[tuple[folder.FoundFile, Prepared]]) -> None:
         self._keeper.keep([telling for file, prepared in batch if (telling := self._telling(file, prepared))])
@@ -273,7 +276,7 @@ class _Refresh:
 
         Where the rules have changed, one that cannot be read now is known no more, so that the next refresh reads it.
         """
-        known = self._known.get(file.key)
+        known = self._known.pop(file.key, None)
         if prepared.unread is not None:
             self._tally.unusable.append((file.key, prepared.unread))
             return _of_file(replace(known, digest=None, mtime_ns=0)) if known and self._reread else None
@@ -305,7 +308,7 @@ def _prepare_here(recipe: Recipe, batches: Iterable[Sequence[Order]]) -> Iterato
     return ([prepare(recipe, order) for order in batch] for batch in batches)
 
 
-def _moved(known: KnownFile, file: folder.FoundFile) -> bool:
+def _moved(known: Standing, file: folder.FoundFile) -> bool:
     return (known.size, known.mtime_ns) != (file.size, file.mtime_ns)
 
 

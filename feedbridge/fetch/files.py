@@ -57,7 +57,7 @@ class Listing:
 
 def storable(path: str) -> str:
     """A path as text that any store and any report can hold."""
-    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def list_folder(request: FolderRequest) -> Listing:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
@@ -55,6 +55,16 @@ class KnownFile:
     article: int | None = None
     unusable: str | None = None
     missing: bool = False
+
+
+class Standing(NamedTuple):
+    """A file as far as it tells whether it must be read again; of these there may be very many."""
+
+    size: int
+    mtime_ns: int
+    article: int | None
+    unusable: str | None
+    missing: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,10 +210,20 @@ def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]
         connection.execute(upsert(aliases).on_conflict_do_nothing(), values)
 
 
-def known_files(connection: Connection, source_id: int) -> dict[str, KnownFile]:
-    """The files of a source by key."""
-    query = select(files).where(files.c.source_id == source_id)
-    return {row.path: _known_file(row) for row in connection.execute(query)}
+def standing(connection: Connection, source_id: int) -> dict[str, Standing]:
+    """How each file of a source stands, by key."""
+    columns = (files.c.size, files.c.mtime_ns, files.c.article_id, files.c.unusable, files.c.missing)
+    query = select(files.c.path, *columns).where(files.c.source_id == source_id)
+    return {path: Standing(*parts) for path, *parts in connection.execute(query).all()}
+
+
+def known_files(connection: Connection, source_id: int, keys: Iterable[str]) -> dict[str, KnownFile]:
+    """Those of these files that a source is known to have, by key."""
+    found: dict[str, KnownFile] = {}
+    for some in _portions(list(keys)):
+        query = select(files).where(files.c.source_id == source_id, files.c.path.in_(some))
+        found.update((row.path, _known_file(row)) for row in connection.execute(query))
+    return found
 
 
 def keep_files(connection: Connection, source_id: int, known: Iterable[KnownFile]) -> None:

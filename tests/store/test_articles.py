@@ -204,10 +204,14 @@ def test_files_are_known_again(connection: Connection) -> None:
     bad = KnownFile(key="b.md", size=0, mtime_ns=1, unusable="is empty")
     articles.keep_files(connection, 1, [good, bad])
     articles.keep_files(connection, 2, [replace(bad, key="a/第 1\n.md")])
-    assert articles.known_files(connection, 1) == {good.key: good, "b.md": bad}
+    assert articles.known_files(connection, 1, [good.key, "b.md", "c.md"]) == {good.key: good, "b.md": bad}
+    assert articles.standing(connection, 1) == {
+        good.key: (2**40, 2**60, row, None, False),
+        "b.md": (0, 1, None, "is empty", False),
+    }
     mended = replace(bad, size=9, unusable=None, article=row)
     articles.keep_files(connection, 1, [mended])
-    assert articles.known_files(connection, 1) == {good.key: good, "b.md": mended}
+    assert articles.known_files(connection, 1, [good.key, "b.md"]) == {good.key: good, "b.md": mended}
     assert articles.files_of(connection, row) == [good.key, "b.md"]
     assert articles.file_of(connection, "voa", "b.md") == mended
     assert articles.file_of(connection, "voa", "c.md") is None
@@ -217,10 +221,11 @@ def test_missing_files_are_noted_and_come_back(connection: Connection) -> None:
     """Files that are gone are marked, however many; kept again, they are there."""
     known = [KnownFile(key=f"{number}.md", size=1, mtime_ns=1) for number in range(1200)]
     articles.keep_files(connection, 1, known)
-    articles.mark_missing(connection, 1, [file.key for file in known[1:]])
-    assert [file.key for file in articles.known_files(connection, 1).values() if not file.missing] == ["0.md"]
+    keys = [file.key for file in known]
+    articles.mark_missing(connection, 1, keys[1:])
+    assert [file.key for file in articles.known_files(connection, 1, keys).values() if not file.missing] == ["0.md"]
     articles.keep_files(connection, 1, known)
-    assert not any(file.missing for file in articles.known_files(connection, 1).values())
+    assert not any(file.missing for file in articles.known_files(connection, 1, keys).values())
 
 
 def test_document_holds_its_articles_newest_first(connection: Connection) -> None:
