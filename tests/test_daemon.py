@@ -697,13 +697,19 @@ def test_killed_while_a_feed_is_taken_in(site: "Site", other_site: "Site", web: 
 
 def test_a_reader_that_is_killed_harms_its_source_alone(site: "Site", web: "Web", start: "Start") -> None:
     """The feed that it was reading could not be read; the others are, and so is that one the next time."""
-    for name in ("long", "short"):
-        site.add_feed(name, web.url(f"/{name}", host=f"127.0.0.{len(name)}"), every="1s")
+    for name, every in (("long", "1s"), ("short", "1h")):
+        site.add_feed(name, web.url(f"/{name}", host=f"127.0.0.{len(name)}"), every=every)
     web.feed("/long", "Long", before="<x/>" * 300_000)
     web.feed("/short", "Short")
     daemon = start(site)
-    daemon.wait(lambda: web.times("/long") and kept(site) == 1 and busy(daemon.children()))
-    (reader,) = busy(daemon.children())
+    looks: list[list[int]] = [[]]
+
+    def one_reads_on() -> bool:
+        looks.append(busy(daemon.children()))
+        return kept(site) == 1 and len(looks[-1]) == 1 and looks[-1] == looks[-2]
+
+    daemon.wait(lambda: web.times("/long") and one_reads_on())
+    (reader,) = looks[-1]
     os.kill(reader, signal.SIGKILL)
     daemon.wait(lambda: daemon.lines("refresh failed"))
     (failed,) = daemon.lines("refresh failed")

@@ -221,8 +221,9 @@ def test_hostile_sites_harm_themselves_alone(site: "Site", web: "Web", start: "S
         return told >= bad.keys() | odd.keys()
 
     with Watch(daemon) as watch:
-        daemon.wait(all_have_ended, seconds=75)
+        daemon.wait(all_have_ended, seconds=150)  # how long each took is looked at below
         time.sleep(max(0.0, began + 25 - time.monotonic()))
+    asked = {name: len(web.times(f"/{name}")) for name in lively}
     status, left_out = daemon.status(), {line["source"]: line["reason"] for line in daemon.lines("left out")}
     took = {line["source"]: line["seconds"] for line in daemon.lines("refresh") if line["source"] not in good}
     readers = daemon.children()
@@ -241,7 +242,7 @@ def test_hostile_sites_harm_themselves_alone(site: "Site", web: "Web", start: "S
     assert late < 10  # a long page alone takes twice as long
     assert later < 15  # there is a reader that the long pages leave to them
     assert {name: status[name]["articles"] for name in steady} == dict.fromkeys(steady, 1)
-    assert all(status[name]["articles"] >= len(web.times(f"/{name}")) - 2 for name in lively)
+    assert all(status[name]["articles"] >= asked[name] - 2 for name in lively)
     assert watch.largest[daemon.process.pid] < DAEMON_BYTES
     assert max(size for pid, size in watch.largest.items() if pid != daemon.process.pid) < CHILD_BYTES
     assert max(watch.seconds) < 2
