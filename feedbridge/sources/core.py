@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lxml import etree
@@ -30,11 +30,14 @@ _KNOWN = (
     "www.w3.org/1999/02/22-rdf-syntax-ns#",
 )
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 _XHTML_BODY = "{http://www.w3.org/1999/xhtml}body"
 _TEXTS = frozenset(
     "content description encoded info rights copyright subtitle summary tagline title".split()  # noqa: SIM905
 )
 _HTML_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
+_HTML = frozenset(("html", "text/html"))
+_DESCRIPTIONS = frozenset(("abstract", "body", "description", "summary"))
 _HTML_TYPES = frozenset(("", "html", "xhtml", "text", "text/html", "text/plain", "application/xhtml+xml"))
 _PEOPLE = frozenset(("author", "creator", "managingeditor", "webmaster", "contributor", "publisher"))
 _TERMS = frozenset(("category", "subject", "keywords"))
@@ -44,6 +47,8 @@ _LATIN = range(0x80, 0x100)
 _ASIDE = 0xEFF00
 _HIDE = {code: _ASIDE + code for code in _LATIN}
 _SHOW = {_ASIDE + code: code for code in _LATIN}
+_MARK = chr(_ASIDE)
+"""With a number, it stands for a text. Nobody writes this character; who does can only repeat texts of his own feed."""
 
 
 def channel_of(root: etree._Element) -> etree._Element:
@@ -75,11 +80,19 @@ def _is_inside(element: etree._Element) -> bool:
     return any(_core_name(above) in ("item", "entry") for above in element.iterancestors())
 
 
-def core_document(root: etree._Element, items: Sequence[etree._Element]) -> bytes:
-    """The document as feedparser gets it; the tree is used up."""
+def core_document(root: etree._Element, items: Sequence[etree._Element]) -> tuple[bytes, dict[str, str]]:
+    """The document as feedparser gets it, and the texts that were put aside, by what stands for them.
+
+    Markup goes through feedparser as it is, and slowly, since it is the most of a feed. The tree is used up.
+    """
+    texts: dict[str, str] = {}
     for item in items:
         for child in list(item.iterchildren(etree.Element)):
             _make_ready(child)
+        for child in item.iterchildren(etree.Element):
+            if child.text and is_told_as_html(child):
+                mark = f"{_MARK}{len(texts)}"
+                texts[mark], child.text = child.text, mark
     for child in list(channel_of(root).iterchildren(etree.Element)):
         if _name(child) in _PEOPLE:
             _drop(child)
@@ -88,7 +101,7 @@ def core_document(root: etree._Element, items: Sequence[etree._Element]) -> byte
     _drop_foreign(root)
     etree.cleanup_namespaces(root)
     text = etree.tostring(root, encoding="unicode", with_tail=False)
-    return text.translate(_HIDE).encode()
+    return text.translate(_HIDE).encode(), texts
 
 
 def _drop_foreign(root: etree._Element) -> None:
@@ -128,6 +141,21 @@ def _make_ready(child: etree._Element) -> None:
         child.tag = _CONTENT
     for element in (child, *(child if _name(child) == "source" else ())):
         _escape_markup(element)
+
+
+def is_told_as_html(child: etree._Element) -> bool:
+    """Whether feedparser takes the text of an item's child for HTML, whatever it is.
+
+    What has no type is HTML in `content:encoded` and in the first `description`.
+    """
+    name = _name(child)
+    if name not in ("content", "description", "encoded", "summary") or len(child):
+        return False
+    said = [(key, value.lower()) for key, value in child.items() if not key.startswith(_XML)]
+    if said:
+        return len(said) == 1 and said[0][0] == "type" and said[0][1] in _HTML
+    before = child.itersiblings(etree.Element, preceding=True)
+    return name == "encoded" or (name == "description" and _DESCRIPTIONS.isdisjoint(map(_name, before)))
 
 
 def _name(element: etree._Element) -> str:
@@ -179,10 +207,10 @@ def _inner_html(element: etree._Element) -> str:
     return "".join((box.text, *(etree.tostring(child, method="html", encoding="unicode") for child in box)))
 
 
-def shown(value: Any) -> Any:
-    """Plain lists, maps and texts, with the letters that were put aside back in their places."""
+def shown(value: Any, texts: Mapping[str, str]) -> Any:
+    """Plain lists, maps and texts, with the letters and the texts that were put aside back in their places."""
     if isinstance(value, str):
-        return value.translate(_SHOW)
+        return texts[value] if value in texts else value.translate(_SHOW)
     if isinstance(value, dict):
-        return {key: shown(part) for key, part in value.items()}
-    return [shown(part) for part in value] if isinstance(value, list) else value
+        return {key: shown(part, texts) for key, part in value.items()}
+    return [shown(part, texts) for part in value] if isinstance(value, list) else value

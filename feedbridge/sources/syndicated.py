@@ -53,14 +53,14 @@ def read_syndicated(text: str, *, url: str) -> Iterator[Part]:
     Raises:
         ParseError: It is no feed; or it was cut off before the end of its first item; or nothing is in its items.
     """
-    channel, besides, core, unread = _take_apart(text, url)
+    channel, besides, core, texts, unread = _take_apart(text, url)
     expected = len(besides)
     parsed = _parse(core, url)
     if len(parsed.entries) != expected:  # feedparser saw other items: nothing tells which is which
         besides = [BesideItem()] * len(parsed.entries)
     dialect = _dialect(parsed)
-    yield _facts(shown(parsed.feed), channel, dialect)
-    read_items = (_item(shown(entry), one, dialect) for entry, one in zip(parsed.entries, besides, strict=True))
+    yield _facts(shown(parsed.feed, texts), channel, dialect)
+    read_items = (_item(shown(entry, texts), one, dialect) for entry, one in zip(parsed.entries, besides, strict=True))
     kept = 0
     for item in read_items:
         if item.id or item.link or item.title or item.content or item.enclosures:
@@ -72,8 +72,10 @@ def read_syndicated(text: str, *, url: str) -> Iterator[Part]:
         yield Unread(count=unread)
 
 
-def _take_apart(text: str, url: str) -> tuple[BesideChannel, list[BesideItem], bytes, int]:
-    """What feedparser loses, of the channel and of each item; the document that is left for it; items left unread."""
+def _take_apart(text: str, url: str) -> tuple[BesideChannel, list[BesideItem], bytes, dict[str, str], int]:
+    """What feedparser loses, of the channel and of each item; the document that is left for it, and the texts that were
+    put aside; items left unread.
+    """
     read = read_tree(text)
     if read is None:
         raise ParseError("is no RSS or Atom feed")
@@ -83,7 +85,7 @@ def _take_apart(text: str, url: str) -> tuple[BesideChannel, list[BesideItem], b
         raise ParseError("the feed was cut off before the end of its first item")
     channel = beside_channel(channel_of(root), url=url)
     besides = [beside_item(item, url=url) for item in items]
-    return channel, besides, core_document(root, items), unread
+    return channel, besides, *core_document(root, items), unread
 
 
 def _parse(core: bytes, url: str) -> Any:
@@ -195,9 +197,10 @@ def _texts_of(entry: dict[str, Any], beside: BesideItem, dialect: _Dialect) -> t
         other = beside.description if beside.description_is_html else _as_html(beside.description)
         return description or other, None
     summary = plain_text(description) if len(description) <= _LONGEST_PART else ""
-    if len(summary) > MAX_SUMMARY or plain_text(content[:_LONGEST_PART]).startswith(summary.rstrip(_EXCERPT_ENDS)):
+    if not 0 < len(summary) <= MAX_SUMMARY:
         return content, None
-    return content, summary
+    is_excerpt = plain_text(content[:_LONGEST_PART]).startswith(summary.rstrip(_EXCERPT_ENDS))
+    return content, None if is_excerpt else summary
 
 
 def _content(entry: dict[str, Any]) -> str:

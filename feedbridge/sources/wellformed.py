@@ -55,8 +55,8 @@ _PREFIXES = {
 def read_tree(text: str) -> tuple[etree._Element, bool] | None:
     """The tree of the feed document in a text; entities, comments and processing instructions are gone from it.
 
-    What stands before the root element is passed over. Where the document is not well-formed its nesting is mended;
-    where it was cut off, its last, unfinished item is left out.
+    What stands before the root element is passed over. A document that is not well-formed is made simpler; where that
+    does not help its nesting is mended; where it was cut off, its last, unfinished item is left out.
 
     Returns:
         The root element, and whether the document has an end; None if no feed document begins in the text.
@@ -64,7 +64,10 @@ def read_tree(text: str) -> tuple[etree._Element, bool] | None:
     start = find_root(text)
     if start is None:
         return None
-    simple = simplify(text[start:])
+    document = text[start:]
+    if (root := _parsed(document, recover=False)) is not None:
+        return root, True
+    simple = simplify(document)
     if (root := _parsed(simple, recover=False)) is not None:
         return root, True
     mended, ended = mend(simple)
@@ -258,10 +261,17 @@ def _parsed(text: str, *, recover: bool) -> etree._Element | None:
         MemoryError: There is not enough memory for it, which lxml takes for a slip of the document.
     """
     parser = etree.XMLParser(
-        recover=recover, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8"
+        recover=recover,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        encoding="utf-8",
     )
     try:
-        return etree.fromstring(text.encode(), parser)
+        return etree.fromstring(text.encode(errors="surrogatepass"), parser)
     except etree.XMLSyntaxError as error:
         if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
             raise MemoryError from error

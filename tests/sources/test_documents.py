@@ -21,6 +21,7 @@ from feedbridge.feeds.lint import lint
 from feedbridge.feeds.rendering import ATOM, JSON_FEED, RSS
 from feedbridge.model import Article, Category, Enclosure, Image, Page, Part, Person, RawItem, Request, SourceFacts
 from feedbridge.model import Feed as Document
+from feedbridge.sources import core
 from feedbridge.sources.feed import Feed
 
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -106,6 +107,15 @@ def test_gives_what_is_expected(body: Path) -> None:
     assert isinstance(first, SourceFacts)
     items = [item for item in others if isinstance(item, RawItem)]
     assert told(first, items) == {"feed": expected["feed"], "items": expected["items"]}
+
+
+@pytest.mark.parametrize("body", [body for body in BODIES if "items" in expected_of(body)], ids=lambda path: path.name)
+def test_is_read_as_if_no_text_went_aside(body: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What feedparser is not shown comes out as it would if feedparser had seen it."""
+    expected = expected_of(body)
+    found = parse(body, expected)
+    monkeypatch.setattr(core, "is_told_as_html", lambda _: False)
+    assert parse(body, expected) == found
 
 
 @pytest.mark.parametrize("body", [body for body in BODIES if "items" in expected_of(body)], ids=lambda path: path.name)

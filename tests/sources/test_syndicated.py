@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from datetime import timedelta
+from html import escape
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from feedbridge.errors import ParseError
 from feedbridge.model import Category, Element, Enclosure, Image, Origin, Part, Person, RawItem, SourceFacts, Witness
+from feedbridge.sources import core
 from feedbridge.sources.extensions import ITUNES, MEDIA, PODCAST
 from feedbridge.sources.syndicated import MAX_SUMMARY, read_syndicated
 
@@ -572,3 +574,68 @@ def test_any_document(text: str) -> None:
             continue
         assert isinstance(found[0], SourceFacts)
         assert all(isinstance(one, RawItem) for one in found[1:])
+
+
+TEXTS = (
+    "a",
+    " \u00a0a\n",
+    "<p>a &amp; b</p>",
+    "&lt;b&gt;",
+    "<video> a",
+    "caf\u00e9 \u00c3\u00a9",
+    "YWJj",
+    "\u6587" * 700,
+    "",
+)
+TYPES = ("html", "HTML", "text", "xhtml", "text/html", "text/plain", "application/xhtml+xml", "image/png", " html")
+VOICES = (
+    "abstract",
+    "body",
+    "content",
+    "content:encoded",
+    "dc:description",
+    "description",
+    "fullitem",
+    "summary",
+    "atom:content",
+    "atom:summary",
+    "itunes:summary",
+    "media:description",
+    "title",
+    "source",
+    "link",
+)
+FORMS = (
+    (f'<rss version="2.0" {NAMESPACES}><channel>', "item", "</channel></rss>"),
+    (f'<feed xmlns="http://www.w3.org/2005/Atom" {NAMESPACES}>', "entry", "</feed>"),
+    (f'<feed version="0.3" xmlns="http://purl.org/atom/ns#" {NAMESPACES}>', "entry", "</feed>"),
+    (
+        f'<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/" {NAMESPACES}>',
+        "item",
+        "</r:RDF>",
+    ),
+)
+
+
+@st.composite
+def told_texts(draw: st.DrawFn) -> str:
+    """An element with a text in it, escaped, in a CDATA section or as markup, that says or does not say what it is."""
+    name, text = draw(st.sampled_from(VOICES)), draw(st.sampled_from(TEXTS))
+    kind = draw(st.just("") | st.sampled_from(TYPES))
+    written = draw(st.sampled_from((escape(text), f"<![CDATA[{text}]]>", f"<b>{escape(text)}</b>")))
+    more = draw(st.just("") | st.sampled_from((' mode="escaped"', ' mode="base64"', ' xml:lang="en"', ' Type="text"')))
+    return f"<{name}{f' type={kind!r}' if kind else ''}{more}>{written}</{name}>"
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.lists(st.lists(told_texts(), max_size=5).map("".join), min_size=1, max_size=3),
+)
+def test_texts_go_aside_unnoticed(form: tuple[str, str, str], told: list[str]) -> None:
+    """What is put aside comes out as it would if feedparser had seen it."""
+    start, name, end = form
+    document = start + "".join(f"<{name}><id>{number}</id>{one}</{name}>" for number, one in enumerate(told)) + end
+    found = read(document)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core, "is_told_as_html", lambda _: False)
+        assert read(document) == found

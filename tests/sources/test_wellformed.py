@@ -1,7 +1,8 @@
 import time
+import xml.etree.ElementTree as ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -157,6 +158,25 @@ def test_nesting_is_bounded() -> None:
     read = read_tree("<rss><item><d>" + "<a>" * 1000 + "text" + "</a>" * 1000 + "</d></item></rss>")
     assert read is not None
     assert "".join(read[0].itertext()) == "text"
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=9).map("".join))
+def test_well_formed_text(text: str) -> None:
+    """What is well-formed is read as it stands, and that is what would be read of it if it were made simpler first."""
+    document = f"<rss>{text}</rss>"
+    assume(is_well_formed(document))
+    read, simple = read_tree(document), read_tree(simplify(document))
+    assert read is not None
+    assert simple is not None
+    assert etree.tostring(read[0], method="c14n") == etree.tostring(simple[0], method="c14n")
+
+
+def is_well_formed(document: str) -> bool:
+    try:
+        ElementTree.fromstring(document)
+    except (ElementTree.ParseError, UnicodeEncodeError):
+        return False
+    return True
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=40).map("".join))
