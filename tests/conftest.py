@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -13,6 +14,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -303,6 +305,25 @@ def _environment() -> dict[str, str]:
     """Ours without variables that would change the settings, and with the package where these tests found it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FEEDBRIDGE_")}
     return kept | {"PYTHONPATH": str(Path(pipeline.__file__).parents[1]), "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture(autouse=True)
+def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where tests run several at a time, let those that are marked `alone` have the machine to themselves."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        yield
+        return
+    is_alone = request.node.get_closest_marker("alone") is not None
+    folder = Path(tempfile.gettempdir())
+    with (
+        (folder / f"feedbridge-{run}-gate").open("wb") as gate,
+        (folder / f"feedbridge-{run}-floor").open("wb") as floor,
+    ):
+        fcntl.flock(gate, fcntl.LOCK_EX)  # nobody steps in while somebody waits to be alone
+        fcntl.flock(floor, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture

@@ -139,6 +139,7 @@ def percentile(values: list[float], of: int) -> float:
     return statistics.quantiles(values, n=100)[of - 1]
 
 
+@pytest.mark.alone
 def test_requests_are_answered_while_many_articles_are_read(site: "Site", start: "Start") -> None:
     """While thousands of articles are read and written, the daemon answers at once, and no request fails."""
     site.archive.write_many(5)

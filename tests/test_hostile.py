@@ -11,10 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Answer, Daemon, Site, Web
 
     Start = Callable[..., Daemon]
+
+pytestmark = pytest.mark.alone
 
 DAEMON_BYTES = 150e6
 CHILD_BYTES = 400e6

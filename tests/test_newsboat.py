@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Daemon]
 
+pytestmark = pytest.mark.alone
+
 SEED = Path(package).parents[1] / "seeds" / "000_93babe1cfb858445.txt"
 TITLE = "日韩强化与北约伙伴关系 中国坚决反对北约东进亚太"
 LINK = "https://www.voachinese.com/a/japan-south-korea-and-nato-agree-on-new-partnership-program-20230712/7177283.html"

@@ -1,5 +1,6 @@
 """Many documents are printed by processes of their own: the same as without, whatever becomes of these."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,17 +34,19 @@ def jobs_of(site: Any, store: Store) -> list[Job]:
     return [Job(table=table, feed=feed, number=number, last=DOCUMENTS) for number in range(1, DOCUMENTS + 1)]
 
 
-def processes() -> set[int]:
-    """Those that print."""
+def processes(parent: int | None = None) -> set[int]:
+    """The children that print, of this process or another."""
     found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"feedbridge.printing" in line:
-            found.add(int(folder.name))
+    for task in Path(f"/proc/{parent or os.getpid()}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            found |= {int(pid) for pid in (task / "children").read_text().split() if is_printing(int(pid))}
     return found
+
+
+def is_printing(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"feedbridge.printing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def test_processes_print_the_same(archived: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,16 +101,16 @@ def test_printers_end_with_their_parent(archived: Any) -> None:
     """A build that is killed leaves nobody behind."""
     archived.build()
     archived.forget_public()
-    before = processes()
     build = subprocess.Popen(archived.command("build"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ends = time.monotonic() + 60
-    while not (processes() - before) and build.poll() is None and time.monotonic() < ends:
+    while not (started := processes(build.pid)) and build.poll() is None and time.monotonic() < ends:
         time.sleep(0.01)
     build.kill()
     build.wait()
-    while processes() - before and time.monotonic() < ends:
+    assert started
+    while any(is_printing(pid) for pid in started) and time.monotonic() < ends:
         time.sleep(0.05)
-    assert processes() <= before
+    assert not any(is_printing(pid) for pid in started)
 
 
 def test_a_printer_is_started_by_what_is_installed() -> None:

@@ -558,7 +558,7 @@ def test_a_feeds_address_is_of_the_web(write: Write, url: str) -> None:
     assert only == f'[[source]] "blog": url: {_ADDRESS}'
 
 
-@pytest.mark.parametrize(("key", "value"), [("url", '"https://x/"'), ("login", '"a:b"'), ("max_decoded_bytes", "5")])
+@pytest.mark.parametrize(("key", "value"), [("url", '"https://x/"'), ("login", '"a:b"'), ("headers", "{}")])
 def test_keys_of_a_feed_are_none_of_an_archive(write: Write, key: str, value: str) -> None:
     """It is said where they belong."""
     assert complaints(write(f"{SOURCE}{key} = {value}")) == [f'[[source]] "voa": {key}: {_HOME} = "feed"']
