@@ -118,9 +118,11 @@ class Schedule:
         chosen: list[str] = []
         with self._store.transaction() as connection:
             for name in claims.due(connection, list(hosts), now=now):
-                if len(chosen) < limit and queues[hosts[name]] < QUEUE_OF_HOST:
+                if queues[hosts[name]] < QUEUE_OF_HOST:
                     queues[hosts[name]] += 1
                     chosen.append(name)
+                if len(chosen) >= limit:
+                    break
             return claims.claim(connection, chosen, now=now, limit=limit) if chosen else []
 
     def waiting(self, *, now: datetime) -> int:
@@ -236,10 +238,11 @@ class Schedule:
         """
         late = [one for one in claims.schedule(connection, list(self._sources)) if self._is_late(one, now=now)]
         span = max((min(abs(now - one.due), STAGGER) for one in late), default=STAGGER)
+        turns: dict[str, datetime] = {}
         for count, one in enumerate(late):
             at = now + span * count / len(late)
-            wish = _wish(one, now=now)
-            claims.set_due(connection, one.name, at=max(at, wish) if wish else at)
+            turns[one.name] = max(at, _wish(one, now=now) or at)
+        claims.set_due(connection, turns)
 
     def _is_late(self, one: Planned, *, now: datetime) -> bool:
         rhythm = rhythm_of(self._sources[one.name])
@@ -250,11 +253,12 @@ class Schedule:
         """Move the schedule with the clock; the turns of cron lines stay on the wall clock, none is missed."""
         standing = claims.schedule(connection, list(self._sources))
         claims.shift(connection, by)
+        turns: dict[str, datetime] = {}
         for one in standing:
             rhythm = rhythm_of(self._sources[one.name])
             if rhythm.cron is not None and not one.failures:
-                turn = schedule.next_by_cron(rhythm.cron, rhythm.zone, after=now)
-                claims.set_due(connection, one.name, at=min(one.due, turn))
+                turns[one.name] = min(one.due, schedule.next_by_cron(rhythm.cron, rhythm.zone, after=now))
+        claims.set_due(connection, turns)
 
 
 def _wish(one: Planned, *, now: datetime) -> datetime | None:

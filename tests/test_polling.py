@@ -311,7 +311,7 @@ def test_a_source_that_is_new_is_due_at_once_and_moves_nobody(store: Store, tmp_
     plan.start(now=NOON)
     plan.hasten("a", now=NOON)
     with store.transaction() as connection:
-        claims.set_due(connection, "a", at=NOON + 7 * MINUTE)
+        claims.set_due(connection, {"a": NOON + 7 * MINUTE})
     more = settings_of(tmp_path, a={"every": "10m"}, b={"every": "10m"})
     plan.use(more)
     plan.enter_new(now=NOON + MINUTE)
@@ -342,8 +342,7 @@ def standing(store: Store, tmp_path: Path) -> tuple[Settings, Driver]:
     plan = schedule_of(store, settings)
     plan.start(now=NOON)
     with store.transaction() as connection:
-        for number in range(100):
-            claims.set_due(connection, f"s{number}", at=NOON + number * 15 * SECOND)
+        claims.set_due(connection, {f"s{number}": NOON + number * 15 * SECOND for number in range(100)})
     driver = Driver(plan, now=NOON)
     driver.run(30 * MINUTE)
     return settings, driver

@@ -1,11 +1,11 @@
 """Which sources are due, and who is at work on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim, Planned
@@ -21,8 +21,7 @@ def connection(store: Store) -> Iterator[Connection]:
     """A transaction on a store with three sources: a is due at noon, b a minute before, c a minute later."""
     with store.transaction() as connection:
         claims.enter(connection, NAMES, now=NOON)
-        claims.set_due(connection, "b", at=NOON - MINUTE)
-        claims.set_due(connection, "c", at=NOON + MINUTE)
+        claims.set_due(connection, {"b": NOON - MINUTE, "c": NOON + MINUTE})
         yield connection
 
 
@@ -116,6 +115,23 @@ def test_a_shift_moves_all_and_a_claim_learns_of_it(connection: Connection, by: 
     }
 
 
+def test_ten_thousand_names_are_one_value(connection: Connection) -> None:
+    """However many sources there are, a statement has a handful of values: putting in more would hold up all threads."""
+    many = [f"s{number}" for number in range(10_000)]
+    asked: list[int] = []
+
+    def note(_1: object, _2: object, _3: str, values: Sequence[object], _4: object, several: bool) -> None:
+        asked.append(0 if several else len(values))
+
+    claims.enter(connection, many, now=NOON)
+    event.listen(connection, "before_cursor_execute", note)
+    assert len(list(claims.due(connection, many, now=NOON))) == 10_000
+    assert claims.waiting(connection, many, now=NOON) == 10_000
+    assert len(claims.schedule(connection, many)) == 10_000
+    assert len(claims.claim(connection, many, now=NOON, limit=7)) == 7
+    assert max(asked) < 10
+
+
 def test_threads_never_claim_the_same(store: Store) -> None:
     """Eight threads that take at once share 200 sources between them, each once."""
     many = [f"s{number}" for number in range(200)]
@@ -136,22 +152,22 @@ def test_threads_never_claim_the_same(store: Store) -> None:
 
 def test_what_is_due_is_told_without_a_claim(connection: Connection) -> None:
     """The longest due first; what somebody is at work on is not told."""
-    assert claims.due(connection, NAMES, now=NOON) == ["b", "a"]
+    assert list(claims.due(connection, NAMES, now=NOON)) == ["b", "a"]
     claims.claim(connection, NAMES, now=NOON, limit=1)
-    assert claims.due(connection, NAMES, now=NOON) == ["a"]
-    assert claims.due(connection, ["c"], now=NOON) == []
+    assert list(claims.due(connection, NAMES, now=NOON)) == ["a"]
+    assert list(claims.due(connection, ["c"], now=NOON)) == []
 
 
 def test_what_is_gone_is_not_on_the_schedule(connection: Connection) -> None:
     """It is not due, not claimed, not counted and not planned, until it is to be asked again."""
     row = polls.source_state(connection, "b").row
     visits.note_gone(connection, row, at=NOON)
-    assert claims.due(connection, NAMES, now=NOON) == ["a"]
+    assert list(claims.due(connection, NAMES, now=NOON)) == ["a"]
     assert names(claims.schedule(connection, NAMES)) == ["a", "c"]
     assert claims.waiting(connection, NAMES, now=NOON) == 1
     assert names(claims.claim(connection, NAMES, now=NOON, limit=5)) == ["a"]
     visits.note_gone(connection, row, at=None)
-    assert claims.due(connection, NAMES, now=NOON) == ["b"]
+    assert list(claims.due(connection, NAMES, now=NOON)) == ["b"]
 
 
 def test_a_wish_stands_on_the_schedule_and_is_shifted_with_it(connection: Connection) -> None:
