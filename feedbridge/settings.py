@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -728,8 +729,8 @@ class Settings(_Table):
 
 
 def _refuse_twice(kind: str, how: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise _refuse(f'there are two [[{kind}]] tables {how} "{name}"; give each its own')
 
 
