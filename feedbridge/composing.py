@@ -52,11 +52,9 @@ class Composer:
         self._feed = feed
         self._facts = facts
         self._album = album
-        self._sources = settings.sources_of(table)
-        self._chains = {source.name: chain_of(settings, table, source) for source in self._sources}
-        self._faces = {
-            source.name: face(settings, source, facts, album, self._chains[source.name]) for source in self._sources
-        }
+        self._sources = {source.name: source for source in settings.sources_of(table)}
+        self._chains: dict[str, ChainOf] = {}
+        self._faces: dict[str, SourceFace] = {}
         self._about = about(settings, table, facts)
         self._own_pictures = list(self._find_own_pictures())
 
@@ -67,7 +65,7 @@ class Composer:
     def page(self, connection: Connection, kept: Sequence[Kept]) -> Page:
         """What a document with these articles shows."""
         images = [
-            (image, self._chains[one.article.source](image))
+            (image, self._chain(one.article.source)(image))
             for one in kept
             for image in (*one.article.images, one.article.lead_image)
             if image is not None
@@ -112,11 +110,11 @@ class Composer:
         )
 
     def _entry(self, kept: Kept) -> Entry:
-        return assemble.entry(kept.article, self._faces[kept.article.source], merged=len(self._sources) > 1)
+        return assemble.entry(kept.article, self._face(kept.article.source), merged=len(self._sources) > 1)
 
     def _common_language(self) -> str | None:
         """The language of the feed's sources, if they have one in common."""
-        spoken = {face.language for face in self._faces.values()}
+        spoken = {_language_of(self._settings, source, self._facts) for source in self._sources.values()}
         return spoken.pop() if len(spoken) == 1 else None
 
     def _icon(self) -> str | None:
@@ -147,12 +145,24 @@ class Composer:
         assemble.feed_extensions(self._about.extensions, note)
         icon = self._icon_image()
         for image in (*found, *([icon] if icon else ())):
-            (chain,) = self._chains.values()
-            yield image, chain(image)
+            (only,) = self._sources
+            yield image, self._chain(only)(image)
 
     def _only_face(self) -> SourceFace:
-        (only,) = self._faces.values()
-        return only
+        (only,) = self._sources
+        return self._face(only)
+
+    def _chain(self, name: str) -> ChainOf:
+        """The picture policies for a source; made when it is first shown, for a feed may have ten thousand."""
+        if name not in self._chains:
+            self._chains[name] = chain_of(self._settings, self._table, self._sources[name])
+        return self._chains[name]
+
+    def _face(self, name: str) -> SourceFace:
+        """What the readers see of a source."""
+        if name not in self._faces:
+            self._faces[name] = face(self._settings, self._sources[name], self._facts, self._album, self._chain(name))
+        return self._faces[name]
 
     def _address(self, number: int, form: str) -> str:
         return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
@@ -199,13 +209,17 @@ def face(settings: Settings, source: Source, facts: Facts, album: Album, chain: 
         id=told.id if told.id and is_iri(told.id) else mint(f"{settings.site.base_url}source/{source.name}"),
         title=_title_of(source, facts),
         link=source.link or told.link,
-        language=source.language or told.language or settings.site.language,
+        language=_language_of(settings, source, facts),
         author=source.author or next((person.name for person in told.authors), None),
         via=source.url if isinstance(source, FeedSource) else None,
         self_link=told.self_link,
         address_of=lambda image: album.address(image, chain(image)),
         measured=album.measured,
     )
+
+
+def _language_of(settings: Settings, source: Source, facts: Facts) -> str | None:
+    return source.language or facts.get(source.name, _NO_FACTS).language or settings.site.language
 
 
 def _title_of(source: Source, facts: Facts) -> str:

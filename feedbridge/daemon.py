@@ -508,9 +508,10 @@ class _Daemon:
 
     def _tell_left_out(self, tally: Tally) -> None:
         """Name files and entries that cannot be used, each once; of many, the first few."""
-        before = self._left_out.get(tally.source, set())
+        before = self._left_out.pop(tally.source, set())
         noted = [(path[:_NAME_LENGTH], reason) for path, reason in tally.unusable[:_REMEMBERED_FILES]]
-        self._left_out[tally.source] = set(noted)
+        if noted:
+            self._left_out[tally.source] = set(noted)
         fresh = [(path, reason) for path, reason in noted if (path, reason) not in before]
         for path, reason in fresh[:_NAMED_FILES]:
             self._log.warning("left out", source=tally.source, path=path, reason=reason)

@@ -465,19 +465,21 @@ def _look(settings: Settings, table: FeedTable, facts: Facts, keys: Keys | None)
     """A digest of all that shapes a feed's documents but the articles."""
     site = {"title", "base_url", "language", "author", "hub", "images", "image_rule"}
     faces = {"name", "title", "link", "language", "author", "images", "image_rule", "url"}
-    shown = {source.name: facts[source.name] for source in settings.sources_of(table) if source.name in facts}
+    sources = [
+        digest([source.model_dump(mode="json", include=faces), repr(_seen(facts.get(source.name)))])
+        for source in settings.sources_of(table)
+    ]
     return digest(
         {
             "rendering": RENDERING_VERSION,
             "keys": keys.name if keys else None,
             "site": settings.site.model_dump(mode="json", include=site),
-            "facts": {name: repr(_seen(told)) for name, told in shown.items()},
             "feed": table.model_dump(mode="json"),
-            "sources": [source.model_dump(mode="json", include=faces) for source in settings.sources_of(table)],
+            "sources": sources,
         }
     )
 
 
-def _seen(facts: SourceFacts) -> SourceFacts:
+def _seen(facts: SourceFacts | None) -> SourceFacts | None:
     """What readers may see of it."""
-    return replace(facts, least_interval=None, skip_hours=frozenset(), skip_days=frozenset())
+    return facts and replace(facts, least_interval=None, skip_hours=frozenset(), skip_days=frozenset())

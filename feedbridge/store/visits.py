@@ -74,6 +74,22 @@ class Told:
     item: RawItem | None
 
 
+class _Facts(Mapping[str, SourceFacts]):
+    """What sources say of themselves, read when it is asked for: there may be ten thousand, and few are shown."""
+
+    def __init__(self, told: Mapping[str, str]) -> None:
+        self._told = told
+
+    def __getitem__(self, name: str) -> SourceFacts:
+        return _FACTS.validate_json(self._told[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+
 def visit_of(connection: Connection, source_id: int) -> Visit | None:
     """What is remembered of a source, or None before its first good answer."""
     row = connection.execute(select(visits).where(visits.c.source_id == source_id)).one_or_none()
@@ -120,10 +136,10 @@ def keep_visit(connection: Connection, source_id: int, visit: Visit) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["source_id"], set_=values))
 
 
-def facts(connection: Connection) -> dict[str, SourceFacts]:
+def facts(connection: Connection) -> Mapping[str, SourceFacts]:
     """What sources say of themselves, by name."""
     query = select(sources.c.name, visits.c.facts).join(visits, visits.c.source_id == sources.c.id)
-    return {row.name: _FACTS.validate_json(row.facts) for row in connection.execute(query)}
+    return _Facts({row.name: row.facts for row in connection.execute(query)})
 
 
 def note_wish(connection: Connection, source_id: int, *, not_before: datetime | None) -> None:
