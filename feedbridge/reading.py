@@ -44,6 +44,9 @@ MAX_FACTS = 2**20
 FRAME = 256 * 2**10
 """Bytes of a frame, unless a single item needs more."""
 
+BATCH = 2**20
+"""Bytes of a frame of whole items: each such frame is kept in one transaction."""
+
 MAX_MEMORY = 380 * 2**20
 """Bytes of address space."""
 
@@ -150,12 +153,12 @@ def _work(opening: Opening, asked: BinaryIO, answers: BinaryIO) -> None:
         harvest = _Harvest()
         answer = _read(opening, _receive_body(asked), harvest)
         send(answers, ANSWER.dump_json(answer, exclude_defaults=True))
-        for batch in _batches(harvest.outlines):
+        for batch in _batches(harvest.outlines, FRAME):
             send(answers, batch)
     while wanted := receive(asked):
         with alarm(opening.seconds):
             chosen = (b"[%d,%s]" % (position, harvest.items[position]) for position in POSITIONS.validate_json(wanted))
-            send(answers, next(_batches(chosen)))
+            send(answers, next(_batches(chosen, BATCH)))
 
 
 def _read(opening: Opening, body: bytes, harvest: "_Harvest") -> Answer:
@@ -262,12 +265,12 @@ def _too_long(size: int, most: int) -> str:
     return f"is too long: {size:,} bytes, and {most:,} are taken"
 
 
-def _batches(parts: Sequence[bytes] | Iterator[bytes]) -> Iterator[bytes]:
-    """JSON lists of the parts, in their order, each of them of about a frame's length."""
+def _batches(parts: Sequence[bytes] | Iterator[bytes], longest: int) -> Iterator[bytes]:
+    """JSON lists of the parts, in their order, each of them of about so many bytes."""
     batch: list[bytes] = []
     size = 0
     for part in parts:
-        if batch and size + len(part) > FRAME:
+        if batch and size + len(part) > longest:
             yield b"[%s]" % b",".join(batch)
             batch, size = [], 0
         batch.append(part)

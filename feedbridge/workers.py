@@ -222,7 +222,7 @@ class Reading:
     async def items(self, wanted: Sequence[int]) -> AsyncIterator[Sequence[tuple[int, RawItem]]]:
         """The whole items at these positions of `index.outlines`, in the given order, each with its position.
 
-        They come in batches of about 256 KiB, each when it is asked for. One such iteration at a time.
+        They come in batches of about 1 MiB, each when it is asked for. One such iteration at a time.
 
         Raises:
             ParseError: The reader was lost, or is too slow.

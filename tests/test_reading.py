@@ -33,7 +33,7 @@ Parts = Iterator[SourceFacts | RawItem | Request]
 
 def many(page: Page) -> Parts:
     """Items that are read only as far as they are taken would not be counted."""
-    yield from (RawItem(title=str(number), content="x" * 100) for number in range(MAX_ENTRIES + 3))
+    yield from (RawItem(title=str(number), content="x" * 400) for number in range(MAX_ENTRIES + 3))
 
 
 def wordy(page: Page) -> Parts:

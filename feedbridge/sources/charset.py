@@ -173,8 +173,8 @@ def _in_order(body: bytes, header: str | None, declared: str | None) -> list[str
     told = [codec for codec in (header, declared) if codec]
     if header and _SINGLE_BYTE.fullmatch(header):  # often the server's default
         told.reverse()
-    if not told:
-        return ["utf-8"]
+    if not told or told[0] == "utf-8":
+        return ["utf-8", *told[1:]]
     enough = 1 if _SINGLE_BYTE.fullmatch(told[0]) else _ENOUGH_CHARACTERS
     return ["utf-8", *told] if _characters_of_utf8(body) >= enough else [*told, "utf-8"]
 
