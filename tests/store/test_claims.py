@@ -116,7 +116,7 @@ def test_a_shift_moves_all_and_a_claim_learns_of_it(connection: Connection, by: 
 
 
 def test_ten_thousand_names_are_one_value(connection: Connection) -> None:
-    """However many sources there are, a statement has a handful of values: putting in more would hold up all threads."""
+    """However many sources there are, a statement has a handful of values: more would hold up all threads."""
     many = [f"s{number}" for number in range(10_000)]
     asked: list[int] = []
 
