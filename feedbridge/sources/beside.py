@@ -24,7 +24,7 @@ LONGEST_INTERVAL = timedelta(days=31)
 
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
-_DATES = {
+DATES = {
     "pubdate": "published",
     "published": "published",
     "publicationdate": "published",
@@ -213,7 +213,7 @@ def _permalink(item: etree._Element) -> str | None:
 
 
 def _witnesses(item: etree._Element) -> Iterator[Witness]:
-    found = ((_DATES.get(name), _text(child)) for name, child in _own_children(item))
+    found = ((DATES.get(name), _text(child)) for name, child in _own_children(item))
     dates = dict.fromkeys(Witness(kind=kind, text=text[:MAX_NAME]) for kind, text in found if kind and text)
     yield from list(dates)[:MAX_PARTS]
 

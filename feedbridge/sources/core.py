@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from feedbridge.sources.beside import DATES
 from feedbridge.sources.extensions import name_of
 
 MAX_ITEMS = 5_000
@@ -41,7 +42,8 @@ _DESCRIPTIONS = frozenset(("abstract", "body", "description", "summary"))
 _HTML_TYPES = frozenset(("", "html", "xhtml", "text", "text/html", "text/plain", "application/xhtml+xml"))
 _PEOPLE = frozenset(("author", "creator", "managingeditor", "webmaster", "contributor", "publisher"))
 _TERMS = frozenset(("category", "subject", "keywords"))
-_UNREAD = frozenset(("cloud", "image", "tags", "textinput"))
+_UNREAD = frozenset(("cloud", "enclosure", "image", "lastbuilddate", "tags", "textinput", *DATES))
+"""What feedparser would read in vain, or mix up with what is the item's own."""
 
 _LATIN = range(0x80, 0x100)
 _ASIDE = 0xEFF00

@@ -88,6 +88,12 @@ def test_other_vocabularies_are_left_out() -> None:
     assert core_of_item(inside, namespaces) == "<title>a</title><dc:title>g</dc:title>"
 
 
+def test_what_is_read_beside_is_left_out() -> None:
+    """Feedparser gets neither dates nor files, which would cost it time."""
+    inside = "<pubDate>a</pubDate><dc:date>b</dc:date><enclosure url='c'/><link>d</link>"
+    assert core_of_item(inside, 'xmlns:dc="http://purl.org/dc/elements/1.1/"') == "<link>d</link>"
+
+
 def test_ids_are_no_addresses() -> None:
     """Ids are marked so that nothing is joined to them."""
     assert core_of_item('<guid ispermalink="true">a</guid>').endswith('isPermaLink="false">a</guid>')
