@@ -245,7 +245,7 @@ def keep_waiting(connection: Connection, wish: Waiting) -> None:
 
 
 def _packed(item: RawItem | None) -> bytes:
-    return zlib.compress(_ITEM.dump_json(item, exclude_defaults=True), 6) if item else b""
+    return zlib.compress(_ITEM.dump_json(item, exclude_defaults=True), 3) if item else b""
 
 
 def _unpacked(packed: bytes) -> RawItem | None:
