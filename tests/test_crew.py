@@ -5,6 +5,7 @@ Run as a program, this file is such a process, which stumbles over files whose n
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -96,9 +97,11 @@ def write(recipe: Recipe) -> Callable[..., list[Order]]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    before = set(children()), handles(), threading.active_count()
+    gc.collect()  # what other tests left open is not closed in the midst of this one
+    started, opened, threads = set(children()), handles(), threading.active_count()
     yield
-    assert (set(children()), handles(), threading.active_count()) == before
+    assert set(children()) <= started
+    assert (handles() <= opened, threading.active_count() <= threads) == (True, True)
 
 
 def crew_of(recipe: Recipe, *, count: int = 2, deadline: timedelta = 30 * SECOND) -> Crew:
@@ -188,9 +191,10 @@ def test_whoever_is_asked_to_stop_stops(recipe: Recipe, write: Callable[..., lis
 
 def test_crew_without_work_starts_nothing(recipe: Recipe) -> None:
     """Processes are started when they are needed."""
+    before = set(children())
     with Crew(recipe) as crew:
         assert list(crew.prepare([])) == []
-        assert children() == []
+        assert set(children()) <= before
 
 
 def test_orphan_ends(recipe: Recipe, write: Callable[..., list[Order]]) -> None:
