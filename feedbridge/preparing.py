@@ -5,7 +5,6 @@ starts it and speaks with it in frames (`children.py`). An opening (JSON) says h
 frame. Then come lists of files (JSON), and each file is answered by a frame of its own (JSON), in their order.
 """
 
-import gc
 import hashlib
 import json
 import os
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 MAX_MEMORY = 400 * 2**20
 """Bytes of address space."""
-
-_GARBAGE_AFTER = 50_000
-"""Objects; trees are many and have no cycles, so looking for some at every 700th costs more than it brings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,8 +145,6 @@ def main() -> None:
     confine(memory=MAX_MEMORY)
     asked, answers = streams()
     _adapter()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_AFTER)
     try:
         serve(asked, answers)
     except (EOFError, BrokenPipeError):
