@@ -27,7 +27,12 @@ def take_in(store: Store, settings: Settings, table: FeedTable, *, look: str, no
         now: The creation date of feeds that are new; aware, UTC.
     """
     with store.transaction() as connection:
-        _Intake(connection, settings, table, look=look, now=now).run()
+        take_in_by(connection, settings, table, look=look, now=now)
+
+
+def take_in_by(connection: Connection, settings: Settings, table: FeedTable, *, look: str, now: datetime) -> None:
+    """The same as a part of a transaction."""
+    _Intake(connection, settings, table, look=look, now=now).run()
 
 
 def retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """From the store to the files: what is due is laid out, printed, and noted."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,7 +138,8 @@ def publish(
 def publish_first(store: Store, settings: Settings, source: str, *, now: datetime) -> None:
     """Write the subscription documents that show a source and do not stand yet, though not all of it is read.
 
-    What they show is what is kept by now; archives come when all is known. Nothing that stands is touched.
+    What they show is what is kept by now; archives come when all is known. Nothing that stands is touched, and the
+    feeds' own order is not begun: it is made when all dates are known.
 
     Raises:
         StoreError: The store cannot be read or written.
@@ -152,8 +154,11 @@ def publish_first(store: Store, settings: Settings, source: str, *, now: datetim
     for table in settings.feed:
         shows = any(one.name == source for one in settings.sources_of(table))
         if shows and not folder.feeds(table.name, table.formats, family=table.by is not None):
-            intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
-            press.print_family(table, first=True)
+            press.print_first(table, look=_look(settings, table, facts, keys), now=now)
+
+
+class _Undone(Exception):  # noqa: N818  (it is how a transaction is undone)
+    """What was tried out is not kept."""
 
 
 def _is_held(
@@ -219,8 +224,23 @@ class _Press:
         self._facts = facts
         self._listed: list[_Listed] = []
 
-    def print_family(self, table: FeedTable, *, first: bool = False) -> set[str]:
-        """Write what is due of a family, or its `first` documents; gives the paths of all its files."""
+    def print_first(self, table: FeedTable, *, look: str, now: datetime) -> None:
+        """Write the subscription documents of a family with what is there; the store knows the files alone of it."""
+        pages: list[tuple[Composer, FeedRow, Page]] = []
+        with contextlib.suppress(_Undone), self._store.transaction() as connection:
+            intake.take_in_by(connection, self._settings, table, look=look, now=now)
+            for feed in rows.feeds_of(connection, table.name):
+                composer = Composer(self._settings, table, feed, self._facts, self._album)
+                layout = _Layout(self, self._store, self._settings, table, feed, composer)
+                pages.append((composer, feed, layout.lay_out(connection, first=True)))
+            raise _Undone
+        for composer, feed, page in pages:
+            printed = print_page(self.folder, composer, table, feed, page, SUBSCRIPTION, last=SUBSCRIPTION)
+            with self._store.transaction() as connection:
+                rows.keep_outputs(connection, self._take(printed))
+
+    def print_family(self, table: FeedTable) -> set[str]:
+        """Write what is due of a family; gives the paths of all its files."""
         expected: set[str] = set()
         with self._store.transaction() as connection:
             feeds = rows.feeds_of(connection, table.name)
@@ -228,11 +248,7 @@ class _Press:
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
             composer = Composer(self._settings, table, feed, self._facts, self._album)
-            layout = _Layout(self, self._store, self._settings, table, feed, composer)
-            if first:
-                layout.print_first()
-                continue
-            expected |= layout.print()
+            expected |= _Layout(self, self._store, self._settings, table, feed, composer).print()
             self._list(table, feed, newest=newest)
         return expected
 
@@ -306,14 +322,14 @@ class _Press:
         self._report.waiting += waits
         return waits
 
-    def note(self, feed: FeedRow, number: int, printed: Printed, page: Page | None, *, is_due: bool = False) -> None:
+    def note(self, feed: FeedRow, number: int, printed: Printed, page: Page | None) -> None:
         """Note what became of a document; where all of its files stand as they should, it is no longer due."""
         self._report.left_out += printed.left_out
         self._report.errors += printed.errors
         fresh = self._take(printed)
         with self._store.transaction() as connection:
             rows.keep_outputs(connection, fresh)
-            if not (printed.errors or is_due):
+            if not printed.errors:
                 rows.mark_clean(connection, [(feed.row, number)])
                 pictures.show_only(connection, feed.row, number, page.pictures if page else {})
         if not printed.errors:
@@ -389,7 +405,7 @@ class _Layout:
         shown: Page | None = None
         if due.get(SUBSCRIPTION, True) or not self._is_whole(SUBSCRIPTION):
             with self._store.transaction() as connection:
-                shown = self._lay_out(connection)
+                shown = self.lay_out(connection)
                 due = rows.documents_of(connection, self._feed)
         last = max(due) if self._table.archives else SUBSCRIPTION
         self._print_archives(
@@ -399,16 +415,7 @@ class _Layout:
             self._print(SUBSCRIPTION, shown, last)
         return {path for number in range(last + 1) for path in self._paths(number)}
 
-    def print_first(self) -> None:
-        """Print the subscription document with what is there; it stays due."""
-        with self._store.transaction() as connection:
-            page = self._lay_out(connection, first=True)
-        printed = print_page(
-            self._press.folder, self._composer, self._table, self._feed, page, SUBSCRIPTION, last=SUBSCRIPTION
-        )
-        self._press.note(self._feed, SUBSCRIPTION, printed, page, is_due=True)
-
-    def _lay_out(self, connection: Connection, *, first: bool = False) -> Page:
+    def lay_out(self, connection: Connection, *, first: bool = False) -> Page:
         """Choose the entries of the subscription document; the others go into the archive, unless it is the `first`."""
         limits = f"{self._table.limit}/{self._table.max_bytes}"
         raised = self._feed.limits != "" and _is_raised(self._feed.limits, limits)

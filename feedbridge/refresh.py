@@ -221,8 +221,8 @@ class _Refresh:
         young = [file for file in due if folder.is_young(file, now_ns=now_ns)]
         waiting = set(young)
         steady = [file for file in due if file not in waiting]
-        if self._state.completed_at is None and len(steady) >= MANY_FILES:
-            steady = self._take_newest(steady, progress)
+        if self._wish.first_look and self._state.completed_at is None and len(steady) >= MANY_FILES:
+            steady = self._take_newest(steady, self._wish.first_look, progress)
         for batch in self._prepared(steady, prepare):
             self._keep(batch)
             progress(self._done, len(due))
@@ -232,19 +232,21 @@ class _Refresh:
             self._keep(batch)
             progress(self._done, len(due))
 
-    def _take_newest(self, files: list[folder.FoundFile], progress: Progress) -> list[folder.FoundFile]:
+    def _take_newest(
+        self, files: list[folder.FoundFile], first: FirstLook, progress: Progress
+    ) -> list[folder.FoundFile]:
         """Keep the newest articles first, as far as a glance tells, and let them be shown; gives the other files."""
-        root, first = self._request.root, self._wish.first_look
+        root = self._request.root
         dated = {file: glance(folder.read_head(root, file, count=GLANCE_BYTES), file.path) for file in files}
-        files = sorted(files, key=lambda file: dated[file], reverse=True)
-        if first is None or not all(dated[file] for file in files[: first.count]):
+        newest = sorted(files, key=lambda file: dated[file], reverse=True)[: first.count]
+        if not all(dated[file] for file in newest):
             return files
-        newest, rest = files[: first.count], files[first.count :]
         for batch in self._prepared(newest, partial(_prepare_here, self._recipe)):
             self._keep(batch)
             progress(self._done, len(files))
         first.done()
-        return rest
+        taken = set(newest)
+        return [file for file in files if file not in taken]
 
     def _prepared(
         self,

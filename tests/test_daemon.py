@@ -252,6 +252,7 @@ def test_killed_in_its_work_it_loses_nothing(site: "Site", other_site: "Site", s
     last = site.archive.title(FEWER - 1)
     daemon.ready()
     daemon.wait(lambda: last in daemon.titles() and kept(site) == FEWER, seconds=60)
+    daemon.wait(lambda: len(site.everything()) == FEWER, seconds=60)
     assert daemon.stop()[0] == 0
     other_site.options = dict(site.options)
     other_site.build()
