@@ -20,6 +20,11 @@ _LENGTH = 4
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def command(module: str) -> tuple[str, ...]:
     """What such a process is started by; `-P`: nothing is imported from the folder that we happen to be in."""
     return (sys.executable, "-P", "-m", module)

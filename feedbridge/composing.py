@@ -12,8 +12,8 @@ from feedbridge.feeds import archives, assemble
 from feedbridge.feeds.assemble import SourceFace
 from feedbridge.model import Element, Entry, Feed, Image, Person, SourceFacts
 from feedbridge.pictures.album import Album, ChainOf
-from feedbridge.pictures.keys import FILE_NAME
-from feedbridge.policies import DEFAULT, Chain, choose
+from feedbridge.pictures.keys import FILE_NAME, Keys
+from feedbridge.policies import DEFAULT, SERVE, Chain, choose
 from feedbridge.settings import FeedSource, FeedTable, Settings, Source
 from feedbridge.store import articles
 from feedbridge.store.articles import Kept
@@ -229,6 +229,16 @@ def _title_of(source: Source, facts: Facts) -> str:
 def key_file(settings: Settings) -> Path:
     """The file with the keys that sign pictures, beside the store."""
     return settings.site.store_path.with_name(FILE_NAME)
+
+
+def keys_of(settings: Settings) -> Keys | None:
+    """The keys that sign pictures, where a policy says `serve`; the first are made.
+
+    Raises:
+        SettingsError: The file of the keys is not as it should be.
+        StoreError: It cannot be read or written.
+    """
+    return Keys(key_file(settings)) if settings.uses(SERVE) else None
 
 
 def cache_folder(settings: Settings) -> Path:

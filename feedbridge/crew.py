@@ -6,7 +6,6 @@ with Crew(recipe) as crew:
 """
 
 import contextlib
-import os
 import signal
 import subprocess
 import threading
@@ -22,7 +21,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from feedbridge import preparing
-from feedbridge.children import OUT_OF_MEMORY, command, environment, frame, receive
+from feedbridge.children import OUT_OF_MEMORY, command, cores, environment, frame, receive
 from feedbridge.preparing import Order, Prepared, Recipe
 
 MOST_PROCESSES = 4
@@ -40,11 +39,6 @@ _LOOK_SECONDS = 0.2
 
 _BATCHES_EACH = 2
 """Batches that are under way for each process: one that it works on, and one that is done and waits to be kept."""
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Crew:

@@ -34,7 +34,7 @@ from feedbridge.pictures import media
 from feedbridge.pictures.cache import Cache
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.referers import read_referers
-from feedbridge.pipeline import VISITING_THREADS, broken_off
+from feedbridge.pipeline import COPIES_SECONDS, VISITING_THREADS, broken_off
 from feedbridge.policies import SERVE
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
@@ -79,9 +79,6 @@ BROKEN_OFF_PAUSE = timedelta(seconds=10)
 """A folder whose refresh broke off, for the store could not be written, is tried again after this; a source on the web
 when it would have been its turn again: its site has no part in it.
 """
-
-COPIES_SECONDS = 60.0
-"""Documents wait for copies of their pictures so long, then they are written without, and again later."""
 
 LOOK_FOR_PICTURES_SECONDS = 30.0
 """So often it is looked whether pictures, or their hosts, are to be asked again."""

@@ -6,7 +6,6 @@ document it is to print. What it answers is noted by whoever asked.
 
 import contextlib
 import hashlib
-import os
 import pickle
 import signal
 import subprocess
@@ -18,7 +17,8 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
-from feedbridge.composing import Composer, Facts, Page, document_path
+from feedbridge.children import environment, receive, send, streams
+from feedbridge.composing import Composer, Facts, Page, document_path, keys_of
 from feedbridge.errors import FeedbridgeError, PublishError
 from feedbridge.model import Feed
 from feedbridge.pictures.album import Album
@@ -34,13 +34,6 @@ MOST_PROCESSES = 4
 
 _PROGRAM = "from feedbridge.printing import main; main()"
 """Not `-m`, for what is pickled there must be known by the same name here."""
-
-_LENGTH = 4
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,9 +190,11 @@ class _Printer:
             process = self._process or self._start()
             assert process.stdin is not None
             assert process.stdout is not None
-            _send(process.stdin, pickle.dumps(job))
-            answer = _receive(process.stdout)
+            send(process.stdin, pickle.dumps(job))
+            answer = receive(process.stdout)
         except (EOFError, OSError):
+            answer = None
+        if answer is None:
             self.end()
             return None
         printed: Printed | None = pickle.loads(answer)  # noqa: S301  (the process is ours, and reads our store alone)
@@ -221,10 +216,11 @@ class _Printer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=environment(),
             start_new_session=True,  # what is typed at our terminal is not for it
         )
         assert self._process.stdin is not None
-        _send(self._process.stdin, self._opening)
+        send(self._process.stdin, self._opening)
         return self._process
 
 
@@ -232,16 +228,20 @@ def main() -> None:
     """Print what is asked for on standard input, until it ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    asked, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    asked, answers = streams()
     with contextlib.suppress(EOFError, OSError):
-        settings, facts = pickle.loads(_receive(asked))  # noqa: S301  (our parent alone speaks to us)
-        album = Album(base_url=settings.site.base_url, keys=None)
-        folder = OutputFolder(settings.site.output)
-        with Store(settings.site.store_path, write=False) as store:
-            while True:
-                job = pickle.loads(_receive(asked))  # noqa: S301  (the same)
-                _send(answers, pickle.dumps(_print_job(store, folder, settings, facts, album, job)))
+        if opening := receive(asked):
+            settings, facts = pickle.loads(opening)  # noqa: S301  (our parent alone speaks to us)
+            _serve(settings, facts, asked, answers)
+
+
+def _serve(settings: Settings, facts: Facts, asked: IO[bytes], answers: IO[bytes]) -> None:
+    album = Album(base_url=settings.site.base_url, keys=keys_of(settings))
+    folder = OutputFolder(settings.site.output)
+    with Store(settings.site.store_path, write=False) as store:
+        while job := receive(asked):
+            printed = _print_job(store, folder, settings, facts, album, pickle.loads(job))  # noqa: S301  (the same)
+            send(answers, pickle.dumps(printed))
 
 
 def _print_job(
@@ -255,21 +255,3 @@ def _print_job(
         return print_page(folder, composer, job.table, job.feed, page, job.number, last=job.last)
     except FeedbridgeError:
         return None
-
-
-def _send(to: IO[bytes], content: bytes) -> None:
-    to.write(len(content).to_bytes(_LENGTH) + content)
-    to.flush()
-
-
-def _receive(source: IO[bytes]) -> bytes:
-    """The next message.
-
-    Raises:
-        EOFError: There is none.
-    """
-    length = source.read(_LENGTH)
-    content = source.read(int.from_bytes(length)) if len(length) == _LENGTH else b""
-    if len(length) < _LENGTH or len(content) < int.from_bytes(length):
-        raise EOFError
-    return content

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from feedbridge import intake
-from feedbridge.composing import Composer, Facts, Page, about, document_path, feed_title, key_file, subscription_path
+from feedbridge.children import cores
+from feedbridge.composing import Composer, Facts, Page, about, document_path, feed_title, keys_of, subscription_path
 from feedbridge.errors import PublishError
 from feedbridge.feeds import archives, assemble
 from feedbridge.model import SourceFacts
 from feedbridge.pictures.album import Album
 from feedbridge.pictures.keys import Keys
-from feedbridge.policies import SERVE
-from feedbridge.printing import MOST_PROCESSES, Job, Printed, Printers, cores, not_published, print_page, put
+from feedbridge.printing import MOST_PROCESSES, Job, Printed, Printers, not_published, print_page, put
 from feedbridge.publish.files import OutputFolder
 from feedbridge.settings import FeedTable, Settings, digest
 from feedbridge.store import articles, pictures, polls, visits
@@ -119,7 +119,7 @@ def publish(
         rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
         outputs = rows.written(connection)
         facts = visits.facts(connection)
-    keys = Keys(key_file(settings)) if settings.uses(SERVE) else None
+    keys = keys_of(settings)
     press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
@@ -149,7 +149,7 @@ def publish_first(store: Store, settings: Settings, source: str, *, now: datetim
     folder.prepare()
     with store.transaction() as connection:
         outputs, facts = rows.written(connection), visits.facts(connection)
-    keys = Keys(key_file(settings)) if settings.uses(SERVE) else None
+    keys = keys_of(settings)
     press = _Press(store, settings, folder, outputs, report, facts, keys, _NO_PATIENCE)
     for table in settings.feed:
         shows = any(one.name == source for one in settings.sources_of(table))

@@ -49,8 +49,10 @@ def is_printing(pid: int) -> bool:
     return False
 
 
-def test_processes_print_the_same(archived: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("images", ["keep", "serve"])
+def test_processes_print_the_same(archived: Any, monkeypatch: pytest.MonkeyPatch, images: str) -> None:
     """Byte for byte, and noted alike: nothing is due afterwards, and the second build writes nothing."""
+    archived.options["images"] = images
     before = processes()
     archived.build()
     by_processes = archived.published()

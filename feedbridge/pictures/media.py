@@ -15,6 +15,7 @@ from feedbridge.errors import UnusableItem
 from feedbridge.pictures.cache import Draft
 from feedbridge.pictures.kinds import Kind, Unfit
 from feedbridge.pictures.resize import Shape
+from feedbridge.publish.files import sync_folder
 
 FOLDER = "media"
 """Below the output folder."""
@@ -122,13 +123,5 @@ class Media:
             os.fsync(draft.handle)
             target.parent.mkdir(exist_ok=True)
             os.replace(draft.path, target)  # noqa: PTH105  (the draft's path is text)
-            _sync(target.parent)
+            sync_folder(target.parent)
         return Copy(path=path, kind=kind, size=draft.size, is_new=is_new)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

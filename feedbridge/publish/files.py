@@ -64,7 +64,7 @@ class OutputFolder:
         while self._touched:
             folder = self._touched.pop()
             with _in_words(folder):
-                _sync_folder(folder)
+                sync_folder(folder)
 
     def feeds(self, name: str, endings: Iterable[str], *, family: bool) -> list[str]:
         """The subscription documents that stand for a feed, or for a family of feeds, in these formats."""
@@ -136,7 +136,8 @@ def _write(path: Path, body: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder would outlive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
