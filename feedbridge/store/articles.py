@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.model import Article, Category, Element, Enclosure, Image, Origin, Person, Testimony
+from feedbridge.store.choosing import is_one_of
 from feedbridge.store.schema import aliases, articles, feed_entries, files, items, sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -284,8 +285,9 @@ def changed_since(connection: Connection, source_names: Sequence[str], revision:
     while True:
         query = (
             select(*columns, articles.c.removed_at, sources.c.name, sources.c.completed_at)
-            .join(sources, sources.c.id == articles.c.source_id)
-            .where(articles.c.revision > revision, sources.c.name.in_(source_names))
+            .select_from(articles)
+            .join(sources, sources.c.id == literal_column("+articles.source_id"))  # the plus: found by their revision
+            .where(articles.c.revision > revision, is_one_of(sources.c.name, source_names))
             .order_by(articles.c.revision)
             .limit(_VARIABLES)
         )

@@ -1,13 +1,13 @@
 """Which sources are due, and who is at work on them. `next_poll_at` in the store is the schedule."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from feedbridge.store.choosing import is_one_of
 from feedbridge.store.schema import sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -44,7 +44,9 @@ def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> Non
     if names:
         connection.execute(upsert(sources).on_conflict_do_nothing(), [{"name": name} for name in names])
     connection.execute(
-        update(sources).where(_are(names), sources.c.next_poll_at.is_(None)).values(next_poll_at=to_ms(now))
+        update(sources)
+        .where(is_one_of(sources.c.name, names), sources.c.next_poll_at.is_(None))
+        .values(next_poll_at=to_ms(now))
     )
 
 
@@ -114,7 +116,7 @@ def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
     query = (
         select(sources.c.name, sources.c.next_poll_at, sources.c.failures, sources.c.not_before)
         .where(
-            _are(names),
+            is_one_of(sources.c.name, names),
             sources.c.next_poll_at.is_not(None),
             sources.c.claimed_at.is_(None),
             sources.c.gone_at.is_(None),
@@ -150,15 +152,5 @@ def _is_due(names: Sequence[str], *, now: datetime) -> tuple[ColumnElement[bool]
         sources.c.next_poll_at <= to_ms(now),
         sources.c.claimed_at.is_(None),
         sources.c.gone_at.is_(None),
-        _are(names),
+        is_one_of(sources.c.name, names),
     )
-
-
-def _are(names: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a source is one of these, be they ten thousand.
-
-    They go as one JSON text, which the database takes apart by itself: ten thousand variables would be put into the
-    statement one by one, while all other threads stand still. The plus keeps its planner from looking up each of them,
-    where few are due.
-    """
-    return literal_column("+sources.name").in_(select(func.json_each(json.dumps(names)).table_valued("value").c.value))
