@@ -57,7 +57,11 @@ class Listing:
 
 def storable(path: str) -> str:
     """A path as text that any store and any report can hold."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    return path
 
 
 def list_folder(request: FolderRequest) -> Listing:
