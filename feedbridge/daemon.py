@@ -44,7 +44,7 @@ from feedbridge.server.images import ImageProxy, image_routes
 from feedbridge.server.serving import Server
 from feedbridge.server.shelf import Shelf
 from feedbridge.settings import ArchiveSource, FeedSource, Settings
-from feedbridge.settling import Settled, make_settler, picture_fetch, shape_of
+from feedbridge.settling import Settled, Settler, make_settler, picture_fetch, shape_of
 from feedbridge.store import articles, claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
@@ -261,6 +261,9 @@ class _Daemon:
         checks = {"store": self._check_store, "scheduler": self._check_scheduler, "output": self._check_output}
         async with contextlib.AsyncExitStack() as opened:
             await opened.enter_async_context(self._web)
+            settler = make_settler(
+                self._store, self._settings, self._web.client, in_thread=partial(self._in_thread, self._picturing)
+            )
             routes = await opened.enter_async_context(picture_routes(self._settings, self._web.client))
             server = make_server(
                 self._settings,
@@ -272,12 +275,12 @@ class _Daemon:
             await server.start()
             await self._in_thread(self._scheduling, partial(self._schedule.start, now=_now()))
             await self._visitor.start(now=_now())
-            await self._work()
+            await self._work(settler)
             await server.stop(STOP_SECONDS / 4)
         self._leave()
         return 0
 
-    async def _work(self) -> None:
+    async def _work(self, settler: Settler) -> None:
         """Keep the schedule until told to stop."""
         scheduler = self._make_scheduler()
         scheduler.start()
@@ -285,7 +288,13 @@ class _Daemon:
         watch = watching.watch_file(self._path.absolute(), partial(self._start, self._reload, "reload"))
         background = [
             asyncio.create_task(job)
-            for job in (self._publisher(), self._look_for_pictures(), self._measure_lag(), self._watchdog(), watch)
+            for job in (
+                self._publisher(),
+                self._look_for_pictures(settler),
+                self._measure_lag(),
+                self._watchdog(),
+                watch,
+            )
         ]
         for task in background:
             task.add_done_callback(self._ended)
@@ -570,10 +579,8 @@ class _Daemon:
                 self._log.error("publishing broke off", exc_info=error)
         return report
 
-    async def _look_for_pictures(self) -> None:
+    async def _look_for_pictures(self, settler: Settler) -> None:
         """Look for the pictures that documents show, where the settings want it, and have copies."""
-        in_thread = partial(self._in_thread, self._picturing)
-        settler = make_settler(self._store, self._settings, self._web.client, in_thread=in_thread)
         tidied = -math.inf
         while True:
             with contextlib.suppress(TimeoutError):
@@ -590,6 +597,8 @@ class _Daemon:
                     pass
             except (FeedbridgeError, OSError) as error:
                 self._log.error("pictures cannot be looked for", error=str(error))
+            except Exception:  # noqa: BLE001  (what nobody thought of must not end all looking)
+                self._log.exception("looking for pictures broke off")
 
     def _tell_settled(self, settled: Settled) -> bool:
         """Say what came of looking for pictures; says whether there was something to look for."""

@@ -321,6 +321,18 @@ def test_a_port_in_use_is_one_line(site: "Site", start: "Start") -> None:
             )
 
 
+def test_a_bad_table_of_referers_is_one_line(site: "Site", start: "Start") -> None:
+    """It is read before anything is begun: one line that names it, exit 2."""
+    site.archive.write_many(1)
+    table = site.folder / "referers.toml"
+    table.write_text('[referers]\n"pictures.example" = "mine"\n')
+    site.pictures["referers"] = str(table)
+    daemon = start(site)
+    assert daemon.process.wait(timeout=60) == 2
+    assert str(table) in daemon.log.read_text()
+    assert daemon.log.read_text().count("\n") == 1
+
+
 # Settings
 
 

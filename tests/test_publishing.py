@@ -829,7 +829,7 @@ def test_folder_is_synced_before_a_document_counts_as_written(site: "Site", monk
         return noted
 
     monkeypatch.setattr(Path, "replace", noting("put", Path.replace))
-    monkeypatch.setattr(files, "sync_folder", noting("sync", files._sync_folder))
+    monkeypatch.setattr(files, "sync_folder", noting("sync", files.sync_folder))
     monkeypatch.setattr(rows, "mark_clean", noting("clean", rows.mark_clean))
     site.archive.write_many(160)
     site.build()
