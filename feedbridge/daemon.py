@@ -27,10 +27,10 @@ from feedbridge import composing, publishing, schedule, settings, watching
 from feedbridge.asking import Web, user_agent
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
 from feedbridge.fetch.client import Client
+from feedbridge.freshness import Freshness
 from feedbridge.keeping import Tally
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
-from feedbridge.pictures import media
 from feedbridge.pictures.cache import Cache
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.referers import read_referers
@@ -86,7 +86,6 @@ LOOK_FOR_PICTURES_SECONDS = 30.0
 HOUSEKEEPING = timedelta(hours=1)
 _STALLED_SECONDS = 60.0
 _POOLS = ("poll", "visit", "picture", "publish", "schedule")
-_SHORTEST_AGE, _INDEX_AGE, _LONGEST_AGE, _FOR_EVER = 30, 300, 3600, 31_536_000
 _NAMED_FILES = 20
 _REMEMBERED_FILES = 200
 _NAME_LENGTH = 200
@@ -128,7 +127,7 @@ async def _serve(loaded: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Client(user_agent=user_agent(loaded.site)) as client, picture_routes(loaded, client) as routes:
-        server = make_server(loaded, Metrics(), max_age=partial(max_age, loaded), checks={}, routes=routes)
+        server = make_server(loaded, Metrics(), max_age=Freshness(lambda: loaded).max_age, checks={}, routes=routes)
         await server.start()
         logger().info("serving", url=f"http://{loaded.site.listen}/", output=str(loaded.site.output), pid=os.getpid())
         await stop.wait()
@@ -195,20 +194,6 @@ def make_server(
     return Server(app, host=host.strip("[]"), port=int(port))
 
 
-def max_age(loaded: Settings, path: str) -> int:
-    """Seconds that caches may keep a file.
-
-    Half the shortest interval of the sources for a subscription document; archive documents are left longer.
-    """
-    if path.startswith(f"{media.FOLDER}/"):
-        return _FOR_EVER
-    if not composing.is_subscription(path):
-        return _LONGEST_AGE if path.startswith("feeds/") else _INDEX_AGE
-    now = _now()
-    shortest = min(schedule.base_interval(rhythm_of(source), now=now).total_seconds() for source in loaded.source)
-    return int(min(max(shortest / 2, _SHORTEST_AGE), _LONGEST_AGE))
-
-
 @dataclass(slots=True)
 class _Pulse:
     """When the parts were last heard of, on the monotonic clock, and what went wrong with them the last time."""
@@ -268,7 +253,7 @@ class _Daemon:
             server = make_server(
                 self._settings,
                 self._metrics,
-                max_age=lambda path: max_age(self._settings, path),
+                max_age=Freshness(lambda: self._settings).max_age,
                 checks=checks,
                 routes=routes,
             )

@@ -175,7 +175,7 @@ class _Answer:
         assert isinstance(reply.body, bytes)
         await self.start(reply)
         if len(reply.body) <= _CHUNK:
-            await self.body(reply.body, more=False)
+            await self.send({"type": "http.response.body", "body": reply.body})
             return
         rest = memoryview(reply.body)
         while rest:

@@ -2,7 +2,7 @@
 
 import re
 from calendar import monthrange, timegm
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -121,7 +121,7 @@ class Reply:
     """An answer; a large file stands for its bytes."""
 
     status: int
-    headers: Headers
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes | LargeFile = b""
 
 
@@ -156,9 +156,10 @@ def respond(method: str, asked: Asked, served: Served | None, terms: Terms) -> R
     if served is None:
         return plain(404, "not found")
     chosen = _choose(served, asked.accept_encoding)
-    headers = list(_standing(chosen.etag, served.last_modified, served.is_feed, terms))
+    standing, beside = _headers(chosen.etag, served.last_modified, served.is_feed, terms)
     if _is_known(asked, chosen.etag, served.last_modified):
-        return Reply(304, headers)
+        return Reply(304, standing)
+    headers = [*standing, *beside]
     size = chosen.size if isinstance(chosen, LargeFile) else len(chosen.body)
     parameter = "; charset=utf-8" if served.text else ""
     headers.append((b"content-type", f"{served.media_type}{parameter}".encode()))
@@ -222,20 +223,23 @@ def _choose(served: Served, accept_encoding: str | None) -> Encoded | LargeFile:
 
 
 @lru_cache(maxsize=512)
-def _standing(etag: str, last_modified: int, is_feed: bool, terms: Terms) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers that a 304 repeats (RFC 9110 section 15.4.5), and those that every answer has."""
-    headers = [
+def _headers(etag: str, last_modified: int, is_feed: bool, terms: Terms) -> tuple[Headers, Headers]:
+    """The headers that a 304 repeats, for caches need them (RFC 9110 section 15.4.5), and more that a 200 has.
+
+    They are given out again and again: whoever adds to them makes a list of his own.
+    """
+    standing = [
         (b"etag", etag.encode()),
         (b"last-modified", formatdate(last_modified, usegmt=True).encode()),
         (b"cache-control", b"public, max-age=%d" % max(0, terms.max_age)),
         (b"vary", b"Accept-Encoding"),
-        (b"x-content-type-options", b"nosniff"),
     ]
+    beside = [(b"x-content-type-options", b"nosniff")]
     if is_feed:
-        headers.append((b"access-control-allow-origin", b"*"))
+        standing.append((b"access-control-allow-origin", b"*"))
         links = (("self", terms.self_link), ("hub", terms.hub))
-        headers += [(b"link", f'<{link}>; rel="{rel}"'.encode()) for rel, link in links if link]
-    return tuple(headers)
+        beside += [(b"link", f'<{link}>; rel="{rel}"'.encode()) for rel, link in links if link]
+    return standing, beside
 
 
 def _is_known(asked: Asked, etag: str, last_modified: int) -> bool:
