@@ -34,6 +34,12 @@ _ATTRIBUTE = (
     rf"(?:{_SPACE}*+={_SPACE}*+(?:\"[^\"]*+\"|'[^']*+'|[\"'](?s:.*+)|(?=>)|[^ \t\n>\"'][^ \t\n>]*+))?+"
 )
 _TAG = re.compile(rf"<(/?)([A-Za-z][^ \t\n/>]*+)((?:{_SPACE}++|/(?!>)|{_ATTRIBUTE})*+)(/?)>")
+_PLAIN_TAG = re.compile(
+    r"<(?:/([a-z][a-z0-9]*+)>"
+    rf"|([a-z][a-z0-9]*+)((?:{_SPACE}++{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}}+)(?<![=/])>"
+    r"|)"
+)
+"""Finds each `<`, with its tag where that looks as tags are written here; an end tag is the first group."""
 _COUNTED_ATTRIBUTE = re.compile(_ATTRIBUTE)
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])")
 _TAG_START = re.compile(r"</?[A-Za-z]")
@@ -50,8 +56,9 @@ _WHOLE = words("script style textarea title xmp noembed noframes iframe svg math
 """Elements that go with everything up to their end tag; of an iframe the tag itself stays."""
 
 _USUAL = words(
-    "a b blockquote br center code dd div dl dt em figcaption figure font h1 h2 h3 h4 h5 h6 hr i img li ol p picture"
-    " pre section small source span strong sub sup table u ul"
+    "a abbr article aside audio b blockquote br center cite code dd del details div dl dt em figcaption figure font"
+    " footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav noscript ol p picture pre q s section small"
+    " source span strong sub summary sup table time u ul video"
 )
 """Tags that are written as they are."""
 
@@ -89,6 +96,9 @@ def _implied_ends() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 
 _IMPLIED_ENDS = _implied_ends()
+_MAY_END = {name: _IMPLIED_ENDS[name][0] if name in _IMPLIED_ENDS else frozenset() for name in _USUAL}
+_TABLE_DEPTH = 3
+"""A parser puts a body and a row into a table that has none."""
 
 
 def tame(html: str) -> str:
@@ -106,22 +116,18 @@ def tame(html: str) -> str:
     if len(html) > MAX_HTML:
         raise UnusableItem(f"the text has {len(html):,} characters; at most {MAX_HTML:,} are read")
     writer = _Writer()
-    place = look = 0
     endless: set[str] = set()
-    while (start := html.find("<", look)) >= 0:
-        tag = _TAG.match(html, start)
-        if tag is None and not _MARKUP.match(html, start):
-            look = start + 1
-            continue
-        if start > place:
-            writer.text(html[place:start])
-        if tag is None:
-            place = _past_other(html, start)
-            writer.count()
-        else:
+    place = 0
+    while (place := writer.copy(html, place)) < len(html):
+        if tag := _TAG.match(html, place):
             place = _read_tag(html, tag, writer, endless)
-        look = place
-    writer.text(html[place:])
+        elif _MARKUP.match(html, place):
+            place = _past_other(html, place)
+            writer.count()
+        else:  # a `<` that begins nothing is text
+            following = _MARKUP.search(html, place)
+            start, place = place, following.start() if following else len(html)
+            writer.text(html[start:place])
     return writer.finish()
 
 
@@ -185,12 +191,37 @@ class _Writer:
         # Everything stands in the body, so that no parser moves it into a head.
         self._out = ["<!DOCTYPE html><body>"]
         self._open: list[str] = []
-        self._depth = 0
         self._tags = 0
 
+    def copy(self, html: str, start: int) -> int:
+        """Write text and tags as they stand, up to one that may have to be changed; returns where that begins."""
+        place = len(html)
+        opened = self._open
+        tags = self._tags
+        for tag in _PLAIN_TAG.finditer(html, start):
+            end, name, attributes = tag.groups()
+            if end and opened and opened[-1] == end:
+                opened.pop()
+            elif (
+                name in _MAY_END
+                and _MAY_END[name].isdisjoint(opened)
+                and len(attributes) <= MAX_ATTRIBUTE_TEXT
+                and len(opened) < MAX_DEPTH // _TABLE_DEPTH  # not too deep even if all of them are tables
+            ):
+                if name not in VOID:
+                    opened.append(name)
+            else:
+                place = tag.start()
+                break
+            tags += 1
+            if tags > MAX_TAGS:
+                break
+        self.count(tags - self._tags)
+        self._out.append(html[start:place])
+        return place
+
     def text(self, text: str) -> None:
-        if text:
-            self._out.append(text.replace("<", "&lt;") if "<" in text else text)
+        self._out.append(text.replace("<", "&lt;"))
 
     def count(self, tags: int = 1) -> None:
         self._tags += tags
@@ -218,7 +249,6 @@ class _Writer:
         self.count()
         if self._open and self._open[-1] == name:
             self._open.pop()
-            self._depth -= 3 if name == "table" else 1
             self._out.append(f"</{name}>")
             return
         if name == "br":
@@ -268,13 +298,10 @@ class _Writer:
 
     def _push(self, name: str) -> None:
         self._open.append(name)
-        # A parser puts a body and a row into a table that has none.
-        self._depth += 3 if name == "table" else 1
-        if self._depth > MAX_DEPTH:
+        if len(self._open) + (_TABLE_DEPTH - 1) * self._open.count("table") > MAX_DEPTH:
             raise UnusableItem(f"elements are nested more than {MAX_DEPTH} deep")
 
     def _pop_to(self, place: int) -> None:
         while len(self._open) > place:
             name = self._open.pop()
-            self._depth -= 3 if name == "table" else 1
             self._out.append(f"</{name}>")
