@@ -75,6 +75,8 @@ def mend_entities(address: str) -> str:
     Beside whole entities, `#038;` and `038;` between two parameters are what remains of `&#038;`: they become
     `&`. In a link `#038;` could be a fragment, so this is for pictures.
     """
+    if "&" not in address and "38;" not in address:
+        return address
     path, mark, query = _undo_entities(address).partition("?")
     return path + mark + _LOST_AMPERSAND.sub("&", query)
 

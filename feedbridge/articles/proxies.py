@@ -1,7 +1,7 @@
 """Image proxies: which picture an address shows, and the proxies that it comes through.
 
 `RECOGNISERS` is the table of what is known. Each takes the parts of an absolute address and gives the address
-that it wraps, or None if it is no wrapper of that kind. Those that go by the path alone may stand on any host, so
+that it wraps, or None if it is no wrapper of that kind; it is asked only if the address holds its clue. Those that go by the path alone may stand on any host, so
 they ask for a whole http(s) address inside: the path of an ordinary picture has none.
 """
 
@@ -80,11 +80,12 @@ def _inside(address: str, hosts: frozenset[str]) -> str | None:
     parts = _address(address)
     if _is_terminal(parts):
         return None
-    found = next(filter(None, (recognise(parts) for recognise in RECOGNISERS)), None) or _named(parts, hosts)
+    lowered = address.lower()
+    asked = (recognise(parts) for clue, recognise in RECOGNISERS if clue in lowered)
+    found = next(filter(None, asked), None) or _named(parts, hosts)
     inner = absolute(mend_entities(found), None) if found else None
-    if inner is None or not set(_address(inner).host) & set(".:"):
-        return None  # no proxy reaches a host without a dot: it was a word, not an address
-    return inner
+    host = _address(inner).host if inner else ""
+    return inner if "." in host or ":" in host else None  # no proxy reaches a host without a dot: it was a word
 
 
 def _is_terminal(parts: _Address) -> bool:
@@ -328,6 +329,8 @@ def _imgproxy(parts: _Address) -> str | None:
     before, _, plain = parts.path.partition("/plain/")
     if before and _HTTP.match(plain):
         return _http(_EXTENSION.sub("", plain))
+    if _HTTP_IN_BASE64 not in parts.path.replace("/", ""):
+        return None
     signature, *segments = parts.path[1:].split("/")
     count = 5 if _IMGPROXY_BASIC.fullmatch("/".join(segments[:5])) else 0
     while count < len(segments) and _IMGPROXY_OPTION.fullmatch(segments[count]):
@@ -448,25 +451,26 @@ def _prefixed(parts: _Address) -> str | None:
     return inner if inner and _PICTURE_NAME.search(re.split("[?#]", inner, maxsplit=1)[0]) else None
 
 
-RECOGNISERS: tuple[Callable[[_Address], str | None], ...] = (
-    _weserv,
-    _photon,
-    _substack,
-    _cloudinary,
-    _thumbor,
-    _imgproxy,
-    _camo,
-    _miniflux,
-    _rss_funnel,
-    _duckduckgo,
-    _google_gadgets,
-    _baidu,
-    _statically,
-    _pimg,
-    _framework,
-    _cloudflare,
-    _prefixed,
+RECOGNISERS: tuple[tuple[str, Callable[[_Address], str | None]], ...] = (
+    ("url=", _weserv),
+    (".wp.com", _photon),
+    ("/image/fetch/", _substack),
+    ("/image/fetch/", _cloudinary),
+    ("/http", _thumbor),
+    ("/", _imgproxy),
+    ("/", _camo),
+    ("/proxy/", _miniflux),
+    ("/_image", _rss_funnel),
+    ("duckduckgo.com", _duckduckgo),
+    ("url=", _google_gadgets),
+    ("baidu.com", _baidu),
+    ("cdn.statically.io", _statically),
+    ("imageproxy.pimg.tw", _pimg),
+    ("url=", _framework),
+    ("/cdn-cgi/image/", _cloudflare),
+    ("/http", _prefixed),
 )
+"""Each with its clue: what every address of the kind holds, in lower case."""
 
 
 def _named(parts: _Address, hosts: frozenset[str]) -> str | None:
