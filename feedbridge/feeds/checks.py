@@ -56,6 +56,18 @@ _IGNORED_IN_ADDRESSES = re.compile(r"^[\x00-\x20]+|[\t\n\r]+")
 _DESCRIPTOR = re.compile(r"[0-9.]+[wxh],?")
 _TAG = re.compile(r"<(/?)(?!(?:area|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b)[a-z]", re.IGNORECASE)
 
+_PLAIN_ATTRIBUTE = (
+    r"(?:alt|class|colspan|datetime|dir|height|id|lang|rowspan|start|title|type|width)=\"[^\"<>]*+\""
+    r"|(?:cite|href|poster|src)=\"https?://[^/?#\s\\\"<>&][^\"<>]*+\"|href=\"#[^\"<>]*+\"|controls|open"
+)
+_PLAIN_TAG = (
+    r"</?(?:a|abbr|audio|b|bdi|bdo|blockquote|br|caption|cite|code|col|colgroup|dd|del|details|dfn|div|dl|dt|em"
+    r"|figcaption|figure|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|rp|rt|ruby|s|samp|small|span|strong|sub|summary"
+    rf"|sup|table|tbody|td|tfoot|th|thead|time|tr|u|ul|var|video|wbr)(?: (?:{_PLAIN_ATTRIBUTE}))*+>"
+)
+_PLAIN = re.compile(rf"(?:[^<]++|{_PLAIN_TAG})*+")
+_DOUBTFUL_REFERENCE = re.compile("&#(?!x27;)")
+
 # A tree of nested elements costs its square to parse, so a body with so many tags is measured first.
 _MANY_TAGS = 10_000
 _MAX_DEPTH = 1_000
@@ -159,17 +171,20 @@ def children_by_name(element: etree._Element) -> Children:
 
 def text_of(elements: list[etree._Element]) -> str:
     """Give the text of the first element, without white space around it; empty if there is none."""
-    return "".join(str(text) for text in elements[0].itertext()).strip() if elements else ""
+    if not elements:
+        return ""
+    first = elements[0]
+    return ("".join(map(str, first.itertext())) if len(first) else first.text or "").strip()
 
 
 def count_problems(children: Children, *, exactly_one: tuple[str, ...], at_most_one: tuple[str, ...]) -> Iterator[str]:
     """Check how often elements stand in their parent."""
     for name in exactly_one:
-        if len(children.get(name, ())) != 1:
-            yield f"there must be exactly one {bare(name)}, here are {len(children.get(name, ()))}"
+        if (count := len(children.get(name, ()))) != 1:
+            yield f"there must be exactly one {bare(name)}, here are {count}"
     for name in at_most_one:
-        if len(children.get(name, ())) > 1:
-            yield f"there may be only one {bare(name)}, here are {len(children[name])}"
+        if name in children and (count := len(children[name])) > 1:
+            yield f"there may be only one {bare(name)}, here are {count}"
 
 
 def bare(name: object) -> str:
@@ -177,21 +192,36 @@ def bare(name: object) -> str:
     return str(name).rpartition("}")[2]
 
 
-@lru_cache(maxsize=256)  # the same entries are checked in each format of a document
-def html_problems(html: str) -> tuple[str, ...]:
+def html_problems(html: str) -> Iterator[str]:
     """Check that HTML can be shown as it is: nothing live in it, every address absolute.
 
     A reference within the article itself (`#note`) is allowed.
     """
-    return tuple(_html_problems(html))
+    if character := illegal_character(html):
+        yield f"the HTML holds the character {character}"
+    yield from markup_problems(html)
 
 
-def _html_problems(html: str) -> Iterator[str]:
+def markup_problems(html: str) -> tuple[str, ...]:
+    """The same for a text that was read from XML, so that each of its characters is one that may be there."""
+    return () if is_plain(html) else tree_problems(html)
+
+
+def is_plain(html: str) -> bool:
+    """Say whether HTML is written so plainly that no parser could find a problem in it, as ours mostly is."""
+    return bool(html.count("<") <= _MANY_TAGS and _PLAIN.fullmatch(html) and not _DOUBTFUL_REFERENCE.search(html))
+
+
+@lru_cache(maxsize=256)  # the same entries are checked in each format of a document
+def tree_problems(html: str) -> tuple[str, ...]:
+    """Check what a browser would make of HTML."""
+    return tuple(_tree_problems(html))
+
+
+def _tree_problems(html: str) -> Iterator[str]:
     if html.count("<") > _MANY_TAGS and _depth(html) > _MAX_DEPTH:
         yield f"the HTML is nested more than {_MAX_DEPTH} deep"
         return
-    if character := illegal_character(html):
-        yield f"the HTML holds the character {character}"
     root = LexborHTMLParser(html).root
     assert root is not None  # a document always has one
     for node in root.traverse():

@@ -14,9 +14,9 @@ from feedbridge.feeds.checks import (
     count_problems,
     date_problems,
     email_problems,
-    html_problems,
     language_problems,
     length_problems,
+    markup_problems,
     media_type_problems,
     read_rfc3339,
     text_of,
@@ -156,12 +156,12 @@ def _inline_problems(element: etree._Element, name: str, kind: str) -> Iterator[
         if [child.tag for child in element] != ["{http://www.w3.org/1999/xhtml}div"]:
             yield f"{name} of type xhtml must hold one div"
         inside = "".join(etree.tostring(child, encoding="unicode", method="html") for child in element)
-        yield from html_problems(inside)
+        yield from markup_problems(inside)
     elif kind in ("text", "html") or kind.startswith("text/"):
         if len(element):
             yield f"{name} of type {kind} may not hold elements"
         if kind == "html":
-            yield from html_problems(element.text or "")
+            yield from markup_problems(element.text or "")
 
 
 def _content_problems(content: etree._Element, *, has_summary: bool) -> Iterator[str]:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from feedbridge.feeds.checks import Children, address_problems, bare, count_problems, html_problems, leads_nowhere
+from feedbridge.feeds.checks import Children, address_problems, bare, count_problems, leads_nowhere, markup_problems
 from feedbridge.feeds.vocabularies import ADDRESSES, MEDIA_CONTENT, MEDIA_PLAYER, NEEDED, ONCE, PREFIXES
+
+_KNOWN = tuple(f"{{{namespace}}}" for namespace in PREFIXES)
 
 
 def extension_problems(children: Children) -> Iterator[str]:
     """Check the elements of the vocabularies that we know, and those inside them."""
-    ours = {name: found for name, found in children.items() if _namespace(name) in PREFIXES}
+    ours = {name: found for name, found in children.items() if name.startswith(_KNOWN)}
     yield from count_problems(ours, exactly_one=(), at_most_one=tuple(name for name in ours if name in ONCE))
     for found in ours.values():
         for element in found:
@@ -29,7 +31,7 @@ def _element_problems(element: etree._Element) -> Iterator[str]:
         if attribute in ADDRESSES:
             yield from _address_problems(f"{name}'s {attribute}", value)
     if element.text and "<" in element.text:
-        yield from (f"in {name}: {message}" for message in html_problems(element.text))
+        yield from (f"in {name}: {message}" for message in markup_problems(element.text))
 
 
 def _address_problems(what: str, address: str) -> Iterator[str]:

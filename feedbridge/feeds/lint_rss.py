@@ -14,9 +14,9 @@ from feedbridge.feeds.checks import (
     count_problems,
     date_problems,
     email_problems,
-    html_problems,
     language_problems,
     length_problems,
+    markup_problems,
     media_type_problems,
     read_rfc822,
     read_rfc3339,
@@ -146,7 +146,7 @@ def _item_text_problems(children: Children) -> Iterator[str]:
             if len(element):
                 yield f"{bare(name)} may not hold elements"
             elif name != "title":
-                yield from html_problems(element.text or "")
+                yield from markup_problems(element.text or "")
     if "description" in children and ENCODED in children:
         item = children["description"][0].getparent()
         assert item is not None  # it was found in one

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedbridge.feeds.checks import Problem, html_problems, read_rfc822, read_rfc3339
+from feedbridge.feeds.checks import Problem, html_problems, is_plain, read_rfc822, read_rfc3339, tree_problems
 from feedbridge.feeds.html import IndexFeed, Subscription, index
 from feedbridge.feeds.jsonfeed import json_feed
 from feedbridge.feeds.lint import lint
@@ -531,6 +531,42 @@ def test_any_bytes_give_problems_and_never_an_error(body: bytes, media_type: str
 def test_any_html_can_be_checked(html: str) -> None:
     """Broken markup is judged as a browser would see it."""
     assert all(isinstance(message, str) for message in html_problems(html))
+
+
+tags = [
+    "<p>", "</p>", "<b>", "</i>", "<li>", "<pre>", "<br>", "<table>", "<td>", "<tr>", "</table>", "</a>", 
+    "x ", "&lt;", "&#x27;",
+    '<a href="https://x.example/?a&amp;b">', '<a href="#n">', '<img src="https://x.example/a.jpg" alt="a" width="1">',
+    '<img src="image:0">', '<a href="https:///x">', '<a href="https://&#47;">', '<a href="&#106;avascript:x">',
+    '<p onclick="x">', '<p title="a>b">', "<p title='x'>", "<iframe>", "<svg>", "<title>",
+    "<!--", "-->", "<![CDATA[", "<?", "&#8;", "<", ">", '"',
+]  # fmt: skip
+
+
+@given(html=st.lists(st.sampled_from(tags)).map("".join))
+def test_what_is_plain_needs_no_parser(html: str) -> None:
+    """In HTML that is told to be plain at a glance, a browser finds nothing wrong either."""
+    assert not (is_plain(html) and tree_problems(html))
+
+
+def test_what_we_write_is_plain() -> None:
+    """A usual article is judged at a glance; whatever might be a problem is looked at as a browser would."""
+    article = (
+        '<p>a &lt; <b>b</b> <a href="https://x.example/">c</a></p><img src="https://x.example/a.jpg" alt="it&#x27;s">'
+    )
+    assert is_plain(article)
+    assert not any(
+        is_plain(article + doubtful)
+        for doubtful in (
+            "<svg>",
+            "<p onclick='x'>",
+            '<a href="/b">',
+            '<a href="https://&#47;">',
+            "&#8;",
+            "<",
+            "<p" * 20_000,
+        )
+    )
 
 
 values = st.recursive(
