@@ -11,10 +11,12 @@ from feedbridge.feeds.vocabularies import MEDIA_CONTENT, MEDIA_THUMBNAIL, PICTUR
 from feedbridge.model import Article, Element, Entry, EntryImage, EntrySource, Image, Origin, Person
 
 _PLACEHOLDER = re.compile(r'<img src="image:(\d+)"[^<>]*>')
-_FIGURE = re.compile(r"<figure\b[^<>]*>(?:(?!</?figure\b).)*</figure>", re.DOTALL)
+_FIGURE = re.compile(r"<figure\b[^<>]*>[^<]*+(?:<(?!/?figure\b)[^<]*+)*+</figure>")
 _SHOWS_SOMETHING = re.compile(r"<(?:img|video|audio|table|pre)\b")
 _EMPTIED = re.compile(r"<(a|p|li|ul|ol|dd|dt|dl|figure|blockquote)\b[^<>]*>\s*</\1>")
 _PICTURE = re.compile(r"image:([0-9]{1,9})")
+_LONGER = {"&": 4, "<": 3, ">": 3, '"': 5, "'": 5, "\n": 1, "\t": 1, "\\": 1}
+"""By so many bytes a letter is longer where it is escaped."""
 _MAIN_ADDRESSES = frozenset(("href", "url"))
 
 AddressOf = Callable[[Image], str | None]
@@ -158,22 +160,18 @@ def _element_size(element: Element) -> int:
 
 
 def _escaped(value: str) -> int:
-    return len(html.escape(value).encode()) + sum(value.count(letter) for letter in "\n\t\\")  # as JSON has them
+    """Bytes of a text as XML or JSON has it, whichever is longer at each character."""
+    return len(value.encode()) + sum(longer * value.count(letter) for letter, longer in _LONGER.items())
 
 
 def _tag(image: Image, address: str) -> str:
-    attributes = {
-        "src": address,
-        "alt": image.alt or "",
-        "title": image.title,
-        "width": image.width,
-        "height": image.height,
-    }
-    return "<img" + "".join(_attribute(name, value) for name, value in attributes.items() if value is not None) + ">"
-
-
-def _attribute(name: str, value: str | int) -> str:
-    return f' {name}="{html.escape(str(value))}"'
+    title = "" if image.title is None else f' title="{html.escape(image.title)}"'
+    sides = "".join(
+        f' {name}="{pixels}"'
+        for name, pixels in (("width", image.width), ("height", image.height))
+        if pixels is not None
+    )
+    return f'<img src="{html.escape(address)}" alt="{html.escape(image.alt or "")}"{title}{sides}>'
 
 
 def _lead(image: Image | None, source: SourceFace) -> EntryImage | None:

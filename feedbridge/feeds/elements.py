@@ -7,6 +7,7 @@ made by their bare names here, and every other element by its full name.
 from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from lxml import etree
 
+from feedbridge.feeds import contents
 from feedbridge.feeds.namespaces import (
     ATOM_NAMESPACE,
     CONTENT_NAMESPACE,
@@ -112,7 +113,7 @@ class RssItemElements(BaseEntryExtension):  # type: ignore[misc]
     def extend_rss(self, item: etree._Element) -> etree._Element:
         entry = self._entry
         if entry.content and item.find("description") is None:
-            _add_text(item, f"{{{CONTENT_NAMESPACE}}}encoded", entry.content)  # feedgen's needs a description
+            _add_text(item, f"{{{CONTENT_NAMESPACE}}}encoded", contents.MARK)  # feedgen's needs a description
         for author in entry.authors:
             _add_text(item, f"{{{DUBLIN_CORE_NAMESPACE}}}creator", author.name)
         if entry.rights:

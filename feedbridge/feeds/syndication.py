@@ -11,7 +11,7 @@ from threading import Lock
 from feedgen.entry import FeedEntry
 from feedgen.feed import FeedGenerator
 
-from feedbridge.feeds import elements
+from feedbridge.feeds import contents, elements
 from feedbridge.feeds.rendering import ANY_BYTES, ATOM, RSS, Rendering, render
 from feedbridge.model import Category, Entry, Feed, Person
 
@@ -50,8 +50,7 @@ def _atom(feed: Feed) -> bytes:
     generator.icon(feed.icon)
     for entry in feed.entries:
         generator.add_entry(_atom_entry(entry, feed), order="append")
-    document: bytes = generator.atom_str(pretty=True)
-    return document
+    return contents.put_in(generator.atom_str(pretty=True), feed.entries)
 
 
 def _rss(feed: Feed) -> bytes:
@@ -62,8 +61,7 @@ def _rss(feed: Feed) -> bytes:
     generator.docs("")
     for entry in feed.entries:
         generator.add_entry(_rss_item(entry, feed), order="append")
-    document: bytes = generator.rss_str(pretty=True)
-    return document
+    return contents.put_in(generator.rss_str(pretty=True), feed.entries)
 
 
 def _generator(feed: Feed, own_type: str) -> FeedGenerator:
@@ -84,7 +82,7 @@ def _atom_entry(entry: Entry, feed: Feed) -> FeedEntry:
     if entry.summary:
         built.summary(entry.summary)
     if entry.content or not entry.link:  # one of the two must be there (RFC 4287 section 4.1.2)
-        built.content(entry.content, type="html")
+        built.content(contents.MARK if entry.content else "", type="html")
     built.rights(entry.rights)
     return built
 
@@ -96,7 +94,7 @@ def _rss_item(entry: Entry, feed: Feed) -> FeedEntry:
     if description:
         built.description(escape(description, quote=False))  # a description is HTML, our text is not
     if description and entry.content:
-        built.content(entry.content)
+        built.content(contents.MARK)
     if main := elements.main_enclosure(entry):
         built.enclosure(main.href, main.length or 0, main.type or ANY_BYTES)
     if entry.source and (address := entry.source.self_link or entry.source.link):  # RSS asks for the feed's own
