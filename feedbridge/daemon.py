@@ -28,7 +28,6 @@ from feedbridge.asking import Web, user_agent
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
 from feedbridge.fetch.client import Client
 from feedbridge.freshness import Freshness
-from feedbridge.keeping import Tally
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
 from feedbridge.pictures.cache import Cache
@@ -38,7 +37,6 @@ from feedbridge.pipeline import COPIES_SECONDS, VISITING_THREADS, broken_off
 from feedbridge.policies import SERVE
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
-from feedbridge.refresh import Wish
 from feedbridge.server.app import make_app
 from feedbridge.server.images import ImageProxy, image_routes
 from feedbridge.server.serving import Server
@@ -49,6 +47,7 @@ from feedbridge.store import articles, claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
 from feedbridge.systemd import Manager
+from feedbridge.tally import Tally, Wish
 from feedbridge.visiting import Visitor
 
 Result = TypeVar("Result")

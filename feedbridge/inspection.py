@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from feedbridge.keeping import rules_of, too_many
 from feedbridge.model import Article, Image, Page, RawItem
 from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys
+from feedbridge.refresh import request_of
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
 from feedbridge.store import articles, feeds, polls, visits
@@ -300,7 +301,7 @@ def _folders(settings: Settings) -> Iterator[ArchiveSource]:
 
 
 def _list(settings: Settings, source: ArchiveSource) -> folder.Listing:
-    return folder.list_folder(replace(Archive(source).start(), leave_out=settings.site.output))
+    return folder.list_folder(request_of(source, leave_out=settings.site.output))
 
 
 def _paths(source: ArchiveSource, name: str) -> list[str]:

@@ -19,40 +19,9 @@ from feedbridge.store.articles import Kept, KnownFile
 from feedbridge.store.database import Store
 from feedbridge.store.polls import SourceState
 from feedbridge.store.visits import Told
+from feedbridge.tally import Tally
 
 Value = TypeVar("Value")
-
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What a refresh did.
-
-    Attributes:
-        kind: The kind of the source.
-        files: Files that the folder holds, or entries that the feed holds.
-        read: Those that were read, being new or changed.
-        same: Articles that were told again as they were.
-        unusable: Files or entries that hold no article, or could not be read, with the reason.
-        error: Why the refresh failed, or None.
-        note: Why there was nothing to read, or None.
-        asked: Its site was asked; False where it wishes to be left alone.
-        not_before: The site wishes not to be asked sooner, or None.
-        gone: The site says that the source is gone for good.
-    """
-
-    source: str
-    kind: str = "archive"
-    files: int = 0
-    read: int = 0
-    new: int = 0
-    changed: int = 0
-    same: int = 0
-    unusable: list[tuple[str, str]] = field(default_factory=list)
-    error: str | None = None
-    note: str | None = None
-    asked: bool = True
-    not_before: datetime | None = None
-    gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
-from feedbridge.keeping import Tally
 from feedbridge.policies import LONGEST_CHAIN
-from feedbridge.refresh import FirstLook, Wish, poll_of, refresh
+from feedbridge.refresh import poll_of, refresh
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.store import articles, polls
 from feedbridge.store.database import Store
+from feedbridge.tally import FirstLook, Tally, Wish
 
 if TYPE_CHECKING:
     from feedbridge.settling import InThread, Settler

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from feedbridge import schedule
 from feedbridge.fetch.validators import LONGEST_WISH
-from feedbridge.keeping import Tally
 from feedbridge.reach import host_of
-from feedbridge.refresh import Wish, refresh
+from feedbridge.refresh import refresh
 from feedbridge.schedule import Rhythm
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
+from feedbridge.tally import Tally, Wish
 
 CLOCK_SLACK = timedelta(seconds=30)
 """The wall clock and the monotonic clock may part by so much before the clock counts as set."""

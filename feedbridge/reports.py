@@ -14,12 +14,12 @@ from feedbridge.terminal import printable
 
 if TYPE_CHECKING:
     from feedbridge.inspection import Explanation, Previewed, SiteStatus, SourceStatus, Status
-    from feedbridge.keeping import Tally
     from feedbridge.pictures.album import Choice
     from feedbridge.pipeline import Build, Removal
     from feedbridge.publishing import Report
     from feedbridge.settings import Settings
     from feedbridge.survey import HostSurvey, Survey, Trial
+    from feedbridge.tally import Tally
 
 Values = dict[str, Any]
 

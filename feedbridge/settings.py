@@ -525,6 +525,8 @@ class _AnySource(_WithImages):
     @field_validator("remove")
     @classmethod
     def _selectors(cls, selectors: tuple[str, ...]) -> tuple[str, ...]:
+        if not selectors:
+            return selectors
         from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
         for selector in selectors:

@@ -14,14 +14,16 @@ from feedbridge.asking import Web, body_of
 from feedbridge.errors import FetchError, Gone, ParseError, Refused, SourceError, reason_of
 from feedbridge.fetch.client import Answer
 from feedbridge.fetch.validators import LONGEST_WISH, earliest, lifetime
-from feedbridge.keeping import Keeper, Tally, Telling, rules_of, too_many
+from feedbridge.gathering import HELD_BACK_FROM
+from feedbridge.keeping import Keeper, Telling, rules_of, too_many
 from feedbridge.model import RawItem, SourceFacts
 from feedbridge.reach import host_of
-from feedbridge.refresh import HELD_BACK_FROM, Wish, poll_of
+from feedbridge.refresh import poll_of
 from feedbridge.settings import FeedSource
 from feedbridge.store import articles, polls, visits
 from feedbridge.store.database import Store
 from feedbridge.store.visits import Visit, Waiting
+from feedbridge.tally import Tally, Wish
 from feedbridge.workers import Reading
 
 MOVED_TIMES, MOVED_FOR = 3, timedelta(days=1)

@@ -9,13 +9,14 @@ from sqlalchemy import select
 
 from feedbridge.articles.normalise import Rules, recognise
 from feedbridge.errors import UnusableItem, reason_of
-from feedbridge.keeping import Keeper, Tally, Telling, rules_of
+from feedbridge.keeping import Keeper, Telling, rules_of
 from feedbridge.model import Article, Image, RawItem, Witness
 from feedbridge.settings import FeedSource
 from feedbridge.store import articles, polls, schema, visits
 from feedbridge.store.database import Store
 from feedbridge.store.polls import Poll
 from feedbridge.store.visits import Told
+from feedbridge.tally import Tally
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -16,10 +16,10 @@ import pytest
 from feedbridge import inspection, pipeline, reports, settings
 from feedbridge.asking import Web
 from feedbridge.polling import Polled, Schedule
-from feedbridge.refresh import Wish
 from feedbridge.settings import FeedSource, Settings
 from feedbridge.store import claims, polls
 from feedbridge.store.database import Store
+from feedbridge.tally import Wish
 from feedbridge.visiting import Visitor
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)

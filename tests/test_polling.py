@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from feedbridge import polling, refresh
+from feedbridge import gathering, polling
 from feedbridge.errors import StoreError
-from feedbridge.keeping import Tally
 from feedbridge.polling import Schedule
-from feedbridge.refresh import Progress, Wish
 from feedbridge.schedule import AILING_AFTER, LONGEST_BACKOFF
 from feedbridge.settings import Settings, Source
 from feedbridge.store import claims, polls, visits
@@ -27,6 +25,7 @@ from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 from feedbridge.store.polls import Poll
 from feedbridge.store.visits import Visit
+from feedbridge.tally import Progress, Tally, Wish
 
 if TYPE_CHECKING:
     from tests.conftest import Site
@@ -535,7 +534,7 @@ def test_a_store_that_cannot_be_written_is_a_named_error(
 
 def test_stopping_keeps_what_is_read_and_the_source_stays_due(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two batches a refresh ends; that is no failure, and the next one reads only the rest."""
-    monkeypatch.setattr(refresh, "BATCH_FILES", 5)
+    monkeypatch.setattr(gathering, "BATCH_FILES", 5)
     site.archive.write_many(20)
     settings = site.settings()
     stop = threading.Event()

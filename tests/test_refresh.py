@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from feedbridge import refresh
+from feedbridge import gathering
 from feedbridge.fetch import files as folder
+from feedbridge.model import FolderRequest
 from feedbridge.pipeline import Build
+from feedbridge.refresh import request_of
+from feedbridge.settings import ArchiveSource
 
 if TYPE_CHECKING:
     from tests.conftest import Archive, Site
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+PACKAGE = str(Path(gathering.__file__).parents[1])
 
 HOLD_OPEN = """
 import sys
@@ -142,7 +147,7 @@ def test_two_files_of_a_link_are_one_article(
 ) -> None:
     """The newest body wins and the earliest date stays, in whatever order and batches the files are read,
     and whether or not the source was complete before."""
-    monkeypatch.setattr(refresh, "BATCH_FILES", batch)
+    monkeypatch.setattr(gathering, "BATCH_FILES", batch)
     if settled:
         site.archive.write_many(3, start=100)
         site.build()
@@ -627,7 +632,7 @@ def test_processes_change_nothing(site: "Site", other_site: "Site", monkeypatch:
     kept: list[list[object]] = []
     of_article = "FROM {0} LEFT JOIN articles ON articles.id = {0}.article_id"
     for one, many_files in ((site, 10_000), (other_site, 1)):
-        monkeypatch.setattr(refresh, "MANY_FILES", many_files)
+        monkeypatch.setattr(gathering, "MANY_FILES", many_files)
         archive, steps = one.archive, []
         archive.write_many(25, body='<div class="promo">Now</div><img src="a.jpg">')
         archive.write(30, name="old.md", link=archive.link(3), text="Older.", marker=archive.published(2))
@@ -662,8 +667,8 @@ def test_processes_change_nothing(site: "Site", other_site: "Site", monkeypatch:
 
 def test_refresh_with_processes_can_be_ended(site: "Site", monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on where it was, and its processes are gone."""
-    monkeypatch.setattr(refresh, "MANY_FILES", 1)
-    monkeypatch.setattr(refresh, "BATCH_FILES", 10)
+    monkeypatch.setattr(gathering, "MANY_FILES", 1)
+    monkeypatch.setattr(gathering, "BATCH_FILES", 10)
     site.archive.write_many(50)
 
     def end(_name: str, done: int, _of: int) -> None:
@@ -678,7 +683,7 @@ def test_refresh_with_processes_can_be_ended(site: "Site", monkeypatch: pytest.M
 @pytest.mark.parametrize("limit", ["BATCH_FILES", "BATCH_BYTES"])
 def test_batches_are_bounded(site: "Site", monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     """By files, and by their bytes, so that long ones do not come together."""
-    monkeypatch.setattr(refresh, limit, 1)
+    monkeypatch.setattr(gathering, limit, 1)
     site.archive.write_many(5)
     told: list[int] = []
     site.build(progress=lambda _name, done, _of: told.append(done))
@@ -689,7 +694,7 @@ def test_the_newest_can_be_read_while_the_rest_is_taken_in(site: "Site", monkeyp
     """Of a large new folder the subscription document stands early, as it is in the end but for the way to the rest."""
     site.feeds = [{"name": "news", "limit": 10}]
     site.archive.write_many(150)
-    monkeypatch.setattr(refresh, "MANY_FILES", 50)
+    monkeypatch.setattr(gathering, "MANY_FILES", 50)
     seen: list[tuple[int, list[str]]] = []
 
     def look(_name: str, done: int, _of: int) -> None:
@@ -705,7 +710,7 @@ def test_the_newest_can_be_read_while_the_rest_is_taken_in(site: "Site", monkeyp
     site.forget_store()
     site.forget_public()
     site.now -= HOUR
-    monkeypatch.setattr(refresh, "MANY_FILES", 1_000)
+    monkeypatch.setattr(gathering, "MANY_FILES", 1_000)
     site.build()
     assert site.published() == in_the_end
 
@@ -716,9 +721,32 @@ def test_what_stands_is_not_replaced_by_the_newest_alone(site: "Site", monkeypat
     site.archive.write_many(30)
     site.build()
     before = site.published()["feeds/news.json"]
-    monkeypatch.setattr(refresh, "MANY_FILES", 50)
+    monkeypatch.setattr(gathering, "MANY_FILES", 50)
     site.add_source("more", seed=2).write_many(60, start=1000)
     during: list[bytes] = []
     site.build(progress=lambda *_: during.append((site.public / "feeds/news.json").read_bytes()))
     assert set(during) == {before}
     assert site.published()["feeds/news.json"] != before
+
+
+def test_settings_say_which_files_are_asked_for() -> None:
+    """By their names and their length, and our own output is none of them."""
+    values = {"name": "s", "kind": "archive", "path": "/a", "glob": ["*.md"], "max_file_bytes": "1KiB"}
+    request = request_of(ArchiveSource.model_validate(values), leave_out=Path("/a/public"))
+    expected = FolderRequest(root=Path("/a"), patterns=("*.md",), max_bytes=1024, leave_out=Path("/a/public"))
+    assert request == expected
+
+
+def test_nothing_is_loaded_that_cleans_where_nothing_is_new(site: "Site") -> None:
+    """A build that finds all as it was loads neither HTML cleaners nor migrations, nor what asks sites."""
+    site.archive.write_many(3)
+    site.build()
+    heavy = ("alembic", "bs4", "httpx", "nh3", "uvloop", "feedbridge.keeping", "feedbridge.inspection")
+    look = (
+        "import atexit, sys; from feedbridge.__main__ import main;"
+        f" atexit.register(lambda: print([name for name in {heavy} if name in sys.modules]));"
+        f" sys.argv[1:] = ['build', '--config', {str(site.write_config())!r}]; main()"
+    )
+    words = [sys.executable, "-c", look]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": PACKAGE})
+    assert done.stdout.endswith("every file is as it should be\n[]\n")

@@ -242,7 +242,8 @@ def test_documents_wait_for_their_copies(site: Any, web: Any, store: Store) -> N
     """Readers get the copies from the first: a document is not written before they are looked for."""
     Stage(site, web, count=3, images=["mirror"])
     settings = site.settings()
-    from feedbridge.refresh import Wish, refresh
+    from feedbridge.refresh import refresh
+    from feedbridge.tally import Wish
 
     refresh(store, settings.source[0], Wish(now=site.now), lambda *_: None)
     patience = publishing.Patience(3600)

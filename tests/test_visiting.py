@@ -17,13 +17,12 @@ from sqlalchemy import select
 
 from feedbridge import settings
 from feedbridge.asking import Web
-from feedbridge.keeping import Tally
 from feedbridge.model import Article, Person
-from feedbridge.refresh import Wish
 from feedbridge.settings import FeedSource, Settings, Site
 from feedbridge.store import articles, polls, schema, visits
 from feedbridge.store.database import Store
 from feedbridge.store.visits import Visit
+from feedbridge.tally import Tally, Wish
 from feedbridge.visiting import MOVED_FOR, MOVED_TIMES, Visitor
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -25,7 +25,7 @@ import yaml
 from selectolax.lexbor import LexborHTMLParser
 
 from feedbridge.errors import UnusableItem
-from feedbridge.model import Category, FolderRequest, Page, Person, RawItem, Witness
+from feedbridge.model import Category, Page, Person, RawItem, Witness
 from feedbridge.sources.charset import decode_guessed, decode_nearly, marked_encoding
 
 if TYPE_CHECKING:
@@ -105,11 +105,6 @@ class Archive:
 
     def __init__(self, settings: "ArchiveSettings") -> None:
         self._settings = settings
-
-    def start(self) -> FolderRequest:
-        return FolderRequest(
-            root=self._settings.path, patterns=self._settings.glob, max_bytes=self._settings.max_file_bytes
-        )
 
     def parse(self, page: Page) -> Iterator[RawItem]:
         """The one article of a file.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from feedbridge.model import FolderRequest, Page, Part
+from feedbridge.model import Page, Part
 
 
 class Source(Protocol):
@@ -16,12 +16,4 @@ class Source(Protocol):
             ParseError: The page is not of this source's kind; its text says what came.
             UnusableItem: The page is one item, and cannot be used; its text says why.
         """
-        ...
-
-
-class FolderSource(Source, Protocol):
-    """A source whose pages are the files of a folder."""
-
-    def start(self) -> FolderRequest:
-        """What to ask for."""
         ...

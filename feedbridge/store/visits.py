@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -16,8 +17,6 @@ from feedbridge.store.times import from_ms, to_ms
 
 _VARIABLES = 500
 _LARGEST_ITEM = 64 * 2**20
-_ITEM = TypeAdapter(RawItem)
-_FACTS = TypeAdapter(SourceFacts)
 
 Value = TypeVar("Value")
 
@@ -81,7 +80,7 @@ class _Facts(Mapping[str, SourceFacts]):
         self._told = told
 
     def __getitem__(self, name: str) -> SourceFacts:
-        return _FACTS.validate_json(self._told[name])
+        return _facts_adapter().validate_json(self._told[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._told)
@@ -114,7 +113,7 @@ def _visit(row: Row[Any]) -> Visit:
         last_modified=row.last_modified,
         digest=row.digest,
         lifetime=None if row.lifetime is None else timedelta(milliseconds=row.lifetime),
-        facts=_FACTS.validate_json(row.facts),
+        facts=_facts_adapter().validate_json(row.facts),
     )
 
 
@@ -130,7 +129,7 @@ def keep_visit(connection: Connection, source_id: int, visit: Visit) -> None:
         "last_modified": visit.last_modified,
         "digest": visit.digest,
         "lifetime": None if visit.lifetime is None else visit.lifetime // timedelta(milliseconds=1),
-        "facts": _FACTS.dump_json(visit.facts, exclude_defaults=True).decode(),
+        "facts": _facts_adapter().dump_json(visit.facts, exclude_defaults=True).decode(),
     }
     statement = upsert(visits).values(source_id=source_id, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["source_id"], set_=values))
@@ -245,14 +244,25 @@ def keep_waiting(connection: Connection, wish: Waiting) -> None:
 
 
 def _packed(item: RawItem | None) -> bytes:
-    return zlib.compress(_ITEM.dump_json(item, exclude_defaults=True), 3) if item else b""
+    return zlib.compress(_item_adapter().dump_json(item, exclude_defaults=True), 3) if item else b""
 
 
 def _unpacked(packed: bytes) -> RawItem | None:
     """An item as it was packed; None where there was none."""
-    return _ITEM.validate_json(zlib.decompressobj().decompress(packed, _LARGEST_ITEM)) if packed else None
+    return _item_adapter().validate_json(zlib.decompressobj().decompress(packed, _LARGEST_ITEM)) if packed else None
 
 
 def _portions(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     for start in range(0, len(values), _VARIABLES):
         yield values[start : start + _VARIABLES]
+
+
+@cache
+def _item_adapter() -> TypeAdapter[RawItem]:
+    """Made when it is first needed, as the other: making it takes longer than most of what it does."""
+    return TypeAdapter(RawItem)
+
+
+@cache
+def _facts_adapter() -> TypeAdapter[SourceFacts]:
+    return TypeAdapter(SourceFacts)

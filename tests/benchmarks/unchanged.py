@@ -21,11 +21,10 @@ import httpx
 import uvloop
 
 from feedbridge.asking import Web
-from feedbridge.keeping import Tally
 from feedbridge.pipeline import VISITING_THREADS
-from feedbridge.refresh import Wish
 from feedbridge.settings import FeedSource, Settings
 from feedbridge.store.database import Store
+from feedbridge.tally import Tally, Wish
 from feedbridge.visiting import Visitor
 from tests.benchmarks.runner import Comparison, Figures, GateError, Row, Run, Stage
 from tests.benchmarks.server import Asked, Sites, etag, sites

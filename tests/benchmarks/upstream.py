@@ -26,11 +26,10 @@ from feedgen.feed import FeedGenerator
 
 from feedbridge import publishing
 from feedbridge.asking import Web
-from feedbridge.keeping import Tally
 from feedbridge.pipeline import VISITING_THREADS
-from feedbridge.refresh import Wish
 from feedbridge.settings import FeedSource, Settings
 from feedbridge.store.database import Store
+from feedbridge.tally import Tally, Wish
 from feedbridge.visiting import Visitor
 from tests.benchmarks import gate, processes
 from tests.benchmarks.archive import OLDEST, articles, link, write

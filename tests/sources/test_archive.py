@@ -1,6 +1,5 @@
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -729,10 +728,3 @@ class TestAnything:
         except UnusableItem:
             return
         assert item.path == "site/1_题目.md"
-
-
-def test_start_asks_for_the_folder() -> None:
-    """The settings say which files are asked for."""
-    request = archive(path="/a", glob=["*.md"], max_file_bytes="1KiB").start()
-
-    assert (request.root, request.patterns, request.max_bytes) == (Path("/a"), ("*.md",), 1024)
