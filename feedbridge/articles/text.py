@@ -3,12 +3,13 @@
 import re
 import unicodedata
 
-_ILLEGAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CLEAN = re.compile(r"[\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*+")
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SENTENCE_END = re.compile(r"(?:[。！？!?]+|\.(?=\s|$))[」』”’）)\"]*")
+_LINE = re.compile(r"[^\n]+")
 _WORD = re.compile(r"[^\W_]")
 _LONGEST_WORD = 40
-_AHEAD = 4
+_AHEAD = 2
 
 
 def _replacements() -> dict[int, str | None]:
@@ -31,7 +32,7 @@ def clean(text: str) -> str:
     Control characters, lone surrogates and U+FFFE/U+FFFF go. C1 controls become what Windows-1252 means by
     them, vertical tabs and form feeds a space, every line end a line feed.
     """
-    if _ILLEGAL.search(text) is None:
+    if _CLEAN.fullmatch(text):
         return text
     return text.replace("\r\n", "\n").translate(_REPLACEMENTS)
 
@@ -68,8 +69,8 @@ def first_sentence(text: str, limit: int = 80) -> str:
     It ends at `。！？!?`, at a full stop before a space, or with its line; a longer one is cut as an excerpt is.
     Empty if nothing in the text is visible.
     """
-    lines = (one_line(line) for line in text.split("\n"))
-    line = next((line for line in lines if line), "")
+    lines = (one_line(found[0]) for found in _LINE.finditer(text))
+    line = next(filter(None, lines), "")
     found = _SENTENCE_END.search(line)
     return excerpt(line[: found.end()] if found else line, limit)
 
