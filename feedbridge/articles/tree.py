@@ -34,9 +34,9 @@ _FURNITURE_CLASSES = words(
     "sharedaddy jp-relatedposts addtoany_share_save_container social-share wpcnt bbccom_slot mpu-ad"
 )
 _UNWANTED_CLASSES = _HIDDEN_CLASSES | _FURNITURE_CLASSES
+_MAY_HIDE = frozenset(("class", "hidden", "style"))
 _DISPLAY_NONE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _FOLD = re.compile(r"[ \t\n]+")
-_MARKS = re.compile("[&<>]")
 _ON_LINES_OF_THEIR_OWN = BLOCKS | {"div", "br"}
 
 
@@ -58,8 +58,8 @@ class Element:
         image: Image | None = None,
     ) -> None:
         self.tag = tag
-        self.children: list[Node] = list(children)
-        self.attributes = attributes if attributes is not None else {}
+        self.children: list[Node] = [*children]
+        self.attributes = {} if attributes is None else attributes
         self.image = image
         self.block = tag in BLOCKS
 
@@ -98,22 +98,26 @@ class _Reader:
         nodes: list[Node] = []
         node = parent.first_child
         while node is not None:
-            tag = node.tag
-            if tag == "-text":
-                text = node.text_content or ""
+            text = node.text_content
+            if text is not None:
                 nodes.append(clean(text) if self._untidy else text)
-            elif tag is not None and tag[0] != "-":
+            elif node.is_element_node:
+                tag = node.tag or ""
                 attributes = node.attributes
                 if not (attributes and _hidden(attributes)) and not (unwanted and node.mem_id in unwanted):
-                    if self._untidy:
+                    if attributes and self._untidy:
                         attributes = {name: value and clean(value) for name, value in attributes.items()}
-                    inside = self.children(node, depth + 1) if tag not in VOID else ()
-                    nodes.append(Element(tag, inside, attributes))
+                    element = Element(tag, (), attributes)
+                    if tag not in VOID:
+                        element.children = self.children(node, depth + 1)
+                    nodes.append(element)
             node = node.next
         return nodes
 
 
 def _hidden(attributes: dict[str, str | None]) -> bool:
+    if _MAY_HIDE.isdisjoint(attributes):
+        return False
     classes = attributes.get("class")
     if classes and not _UNWANTED_CLASSES.isdisjoint(classes.split()):
         return True
@@ -141,13 +145,13 @@ def is_longer(nodes: Iterable[Node], limit: int) -> bool:
 
 def elements(nodes: Iterable[Node]) -> Iterator[Element]:
     """All elements in the order of the text."""
-    waiting = [node for node in nodes if isinstance(node, Element)]
+    waiting = [*nodes]
     waiting.reverse()
     while waiting:
-        element = waiting.pop()
-        yield element
-        if element.children:
-            waiting += [child for child in reversed(element.children) if isinstance(child, Element)]
+        node = waiting.pop()
+        if isinstance(node, Element):
+            yield node
+            waiting += node.children[::-1]
 
 
 def serialise(nodes: Iterable[Node]) -> str:
@@ -160,7 +164,7 @@ def serialise(nodes: Iterable[Node]) -> str:
 def _write(nodes: Iterable[Node], out: list[str]) -> None:
     for node in nodes:
         if isinstance(node, str):
-            out.append(escape(node, quote=False) if _MARKS.search(node) else node)
+            out.append(escape(node, quote=False) if "&" in node or "<" in node or ">" in node else node)
             continue
         tag = node.tag
         if node.attributes:
@@ -177,7 +181,12 @@ def visible_text(nodes: Iterable[Node]) -> str:
     """The text as it is read: whitespace folded, a line for each block and after each `br`, no blank lines."""
     out: list[str] = []
     _read_out(nodes, out)
-    return "\n".join([" ".join(parts) for line in "".join(out).split("\n") if (parts := line.split())])
+    return "\n".join([folded for line in "".join(out).split("\n") if line and (folded := _folded(line))])
+
+
+def _folded(line: str) -> str:
+    # What can be printed holds no whitespace but spaces.
+    return line.strip() if line.isprintable() and "  " not in line else " ".join(line.split())
 
 
 def _read_out(nodes: Iterable[Node], out: list[str]) -> None:
