@@ -83,7 +83,10 @@ def read_tree(markup: str, remove: tuple[str, ...] = ()) -> Element:
     unwanted = {node.mem_id for selector in remove for node in parser.css(selector)}
     # Only a numeric reference can bring back a character that the text was cleaned of.
     reader = _Reader(unwanted, untidy="&#" in markup)
-    return Element("body", reader.children(parser.body, 1) if parser.body else ())
+    root = Element("body")
+    if parser.body:
+        reader.read(parser.body, root.children, 1)
+    return root
 
 
 class _Reader:
@@ -91,11 +94,11 @@ class _Reader:
         self._unwanted = unwanted
         self._untidy = untidy
 
-    def children(self, parent: LexborNode, depth: int) -> list[Node]:
+    def read(self, parent: LexborNode, nodes: list[Node], depth: int) -> None:
+        """Add what the parent holds to the nodes."""
         if depth > MAX_DEPTH:
             raise UnusableItem(f"elements are nested more than {MAX_DEPTH} deep")
         unwanted = self._unwanted
-        nodes: list[Node] = []
         node = parent.first_child
         while node is not None:
             text = node.text_content
@@ -108,11 +111,10 @@ class _Reader:
                     if attributes and self._untidy:
                         attributes = {name: value and clean(value) for name, value in attributes.items()}
                     element = Element(tag, (), attributes)
-                    if tag not in VOID:
-                        element.children = self.children(node, depth + 1)
                     nodes.append(element)
+                    if tag not in VOID:
+                        self.read(node, element.children, depth + 1)
             node = node.next
-        return nodes
 
 
 def _hidden(attributes: dict[str, str | None]) -> bool:
@@ -127,7 +129,7 @@ def _hidden(attributes: dict[str, str | None]) -> bool:
 
 def is_blank(node: Node) -> bool:
     """Whether this is text that shows nothing."""
-    return isinstance(node, str) and not node.strip(_BLANK_CHARACTERS)
+    return isinstance(node, str) and not node.lstrip(_BLANK_CHARACTERS)
 
 
 def is_longer(nodes: Iterable[Node], limit: int) -> bool:

@@ -97,8 +97,18 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert body("<div></div>" * 1_000) == "<div></div>" * 1_000
 
 
+def test_a_table_counts_with_what_a_parser_adds() -> None:
+    """A parser puts a body and a row into each table that has none."""
+    most = MAX_DEPTH // 3
+    assert body("<table>" * most) == "<table>" * most + "</table>" * most
+    with pytest.raises(UnusableItem, match="nested"):
+        tame("<table>" * (most + 1))
+
+
 def test_too_many_attributes_are_refused() -> None:
-    """Parsers compare each attribute of a tag with all others."""
+    """Parsers compare each attribute of a tag with all others; the limit itself is allowed."""
+    most = f"<p {' '.join(f'a{number}' for number in range(MAX_ATTRIBUTES))}>"
+    assert body(most) == f"{most}</p>"
     with pytest.raises(UnusableItem, match="attributes"):
         tame("<p " + " ".join(f"a{number}" for number in range(MAX_ATTRIBUTES + 1)) + ">")
 
@@ -113,6 +123,11 @@ def test_too_many_tags_are_refused(piece: str) -> None:
     """Everything that looks like a tag counts, and so do the ends that had to be written."""
     with pytest.raises(UnusableItem, match="tags"):
         tame(piece * (MAX_TAGS + 1))
+
+
+def test_as_many_tags_as_allowed_are_read() -> None:
+    """The limit itself is allowed, and so is any number of `<` that begin nothing."""
+    assert body("<br>" * MAX_TAGS + "<" * 100_000) == "<br>" * MAX_TAGS + "&lt;" * 100_000
 
 
 def test_too_long_a_text_is_refused() -> None:
@@ -153,3 +168,20 @@ def test_taming_twice_changes_nothing(markup: str) -> None:
     except UnusableItem:
         return
     assert body(once) == once
+
+
+@given(documents)
+def test_copied_is_what_would_be_written(markup: str) -> None:
+    """A document comes out the same whether its usual tags are copied or written one by one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("feedbridge.articles.markup._MAY_END", {})
+        written = outcome(markup)
+    assert outcome(markup) == written
+
+
+def outcome(markup: str) -> str:
+    """What is written, or why it is refused."""
+    try:
+        return body(clean(markup) * 40)
+    except UnusableItem as refusal:
+        return str(refusal)

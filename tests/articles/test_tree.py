@@ -1,5 +1,7 @@
 """The small tree: what is read into it, and how it is written and read out."""
 
+import sys
+
 import pytest
 
 from feedbridge.articles.markup import tame
@@ -53,6 +55,13 @@ def test_text_is_read_out_by_blocks() -> None:
     """A line for each block and after each break, spaces folded, no blank lines; code keeps its lines."""
     tree = read_tree(tame("<p>a <b>b</b>  c<br>d</p><ul><li>e</li><li> </li><li>f</li></ul>g<pre>h\ni</pre>"))
     assert visible_text(tree.children) == "a b c\nd\ne\nf\ng\nh\ni"
+
+
+@pytest.mark.parametrize("space", [space for space in map(chr, range(sys.maxunicode + 1)) if space.isspace()])
+def test_every_kind_of_whitespace_is_folded(space: str) -> None:
+    """Whatever Unicode calls a space becomes one; only a line feed parts lines."""
+    between = "\n" if space == "\n" else " "
+    assert visible_text([f"{space}a{space}{space}b ", Element("i", [f" c{space}"])]) == f"a{between}b c"
 
 
 def test_elements_come_in_the_order_of_the_text() -> None:
