@@ -31,6 +31,8 @@ def is_picture_box(node: Element) -> bool:
 
 def follows_as_caption(node: Element, before: Node) -> bool:
     """Whether this is the caption of the picture before it."""
+    if not node.attributes and node.tag not in ("div", "figcaption"):
+        return False
     if not is_caption(node):
         if node.tag != "div":
             return False

@@ -24,8 +24,10 @@ def find_pictures(root: Element, *, base: str | None, hosts: frozenset[str]) -> 
     A `picture` becomes one, a video's poster stands before the video, and what a `noscript` holds takes the
     place of the lazy picture beside it.
     """
-    root.children = _Finder(base, hosts).nodes(root.children)
-    _drop_doubles(root)
+    finder = _Finder(base, hosts)
+    root.children = finder.nodes(root.children)
+    if finder.found > 1:
+        _drop_doubles(root)
 
 
 def lone_picture(node: Node) -> Element | None:
@@ -49,7 +51,7 @@ class _Finder:
         self._base = base
         self._hosts = hosts
         self._looked_at = 0
-        self._found = 0
+        self.found = 0
 
     def nodes(self, nodes: list[Node]) -> list[Node]:
         out: list[Node] = []
@@ -65,18 +67,19 @@ class _Finder:
             else:
                 if node.tag == "video" and node.attributes.get("poster"):
                     out.extend(self._picture({"src": node.attributes["poster"]}))
-                node.children = self.nodes(node.children)
+                if len(node.children) != 1 or not isinstance(node.children[0], str):  # or else it is a line of text
+                    node.children = self.nodes(node.children)
                 out.append(node)
         return out
 
     def _picture(self, attributes: dict[str, str | None]) -> list[Element]:
         self._looked_at += 1
-        if self._found >= MAX_IMAGES or self._looked_at > _MAX_LOOKED_AT:
+        if self.found >= MAX_IMAGES or self._looked_at > _MAX_LOOKED_AT:
             return []
         image = read_image(attributes, base=self._base, hosts=self._hosts)
         if image is None:
             return []
-        self._found += 1
+        self.found += 1
         lazy: dict[str, str | None] = {"lazy": ""} if _is_lazy(attributes) else {}
         return [Element("img", (), lazy, image)]
 
@@ -133,7 +136,7 @@ class _Doubles:
     def look_at(self, nodes: Iterable[Node], *, figure: bool) -> None:
         for node in nodes:
             if isinstance(node, str):
-                if not is_blank(node):
+                if self._last is not None and not is_blank(node):
                     self._last = None
             elif node.image is not None:
                 self._picture(node, node.image, figure)

@@ -10,6 +10,8 @@ INLINE = words(
 )
 MOST_BREAKS = 2
 
+_TRIMMED = " \n\t\xa0"
+
 APART = Element("apart")
 """Stands where a wrapper began or ended."""
 APART.block = True
@@ -23,6 +25,13 @@ def part(out: list[Node]) -> None:
 
 def is_space(node: Node) -> bool:
     return is_blank(node) if isinstance(node, str) else node.tag in ("br", "wbr") or node is APART
+
+
+def all_space(nodes: Iterable[Node]) -> bool:
+    for node in nodes:  # noqa: SIM110  (as below)
+        if not is_space(node):
+            return False
+    return True
 
 
 def hold_blocks(nodes: Iterable[Node]) -> bool:
@@ -64,8 +73,9 @@ def paragraphs(nodes: Iterable[Node]) -> list[Node]:
         if isinstance(node, str) or not node.block:
             run.append(node)
             continue
-        _end_run(run, blocks)
-        run = []
+        if run:
+            _end_run(run, blocks)
+            run = []
         if node is APART:
             continue
         if node.tag in ("li", "dt", "dd", "summary"):
@@ -78,8 +88,13 @@ def paragraphs(nodes: Iterable[Node]) -> list[Node]:
 
 
 def _end_run(run: list[Node], blocks: list[Node]) -> None:
-    if run and (run := trimmed(run)):
-        blocks.append(Element("p", run))
+    if line := trimmed(run):
+        blocks.append(Element("p", line))
+
+
+def trimmed_text(text: str) -> list[Node]:
+    """The same of a line that is one piece of text."""
+    return [] if is_blank(text) else [text.strip(_TRIMMED)]
 
 
 def trimmed(nodes: list[Node]) -> list[Node]:
@@ -93,9 +108,9 @@ def trimmed(nodes: list[Node]) -> list[Node]:
     if len(kept) > MOST_BREAKS:
         kept = _with_few_breaks(kept)
     if kept and isinstance(kept[0], str):
-        kept[0] = kept[0].lstrip(" \n\t\xa0")
+        kept[0] = kept[0].lstrip(_TRIMMED)
     if kept and isinstance(kept[-1], str):
-        kept[-1] = kept[-1].rstrip(" \n\t\xa0")
+        kept[-1] = kept[-1].rstrip(_TRIMMED)
     return kept
 
 
@@ -168,13 +183,12 @@ def grouped(item: str, nodes: list[Node]) -> list[Node]:
 def without_stray_rules(blocks: list[Node]) -> list[Node]:
     """Without rules at both ends, and without a rule that follows another."""
     kept: list[Node] = []
+    stray = True
     for block in blocks:
         rule = isinstance(block, Element) and block.tag == "hr"
-        last = kept[-1] if kept else None
-        if rule and (last is None or (isinstance(last, Element) and last.tag == "hr")):
-            continue
-        kept.append(block)
-    last = kept[-1] if kept else None
-    if isinstance(last, Element) and last.tag == "hr":
+        if not (rule and stray):
+            kept.append(block)
+        stray = rule
+    if kept and stray:
         kept.pop()
     return kept

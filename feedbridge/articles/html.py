@@ -6,7 +6,7 @@ was written: it has the last word on what is safe.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -51,6 +51,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "source": {"src", "type"},
     "track": {"src", "kind", "srclang", "label"},
 }
+_Picture = tuple[Element, Image]
 _PLACEHOLDER = re.compile(r'<img src="image:([0-9]+)">')
 _PLACEHOLDER_ADDRESS = re.compile(r"image:[0-9]+")
 _WEB_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
@@ -137,10 +138,14 @@ def clean_body(html: str, rules: BodyRules) -> Body:
     blocks = shape(root, base=rules.base)
     drop_advert(blocks)
     drop_title(blocks, rules.title)
-    blocks = _each_picture_once(drop_phrases(blocks, rules.remove_text))
+    blocks = drop_phrases(blocks, rules.remove_text)
+    pictures, links = _shown(blocks)
+    if repeats := _repeats(pictures):
+        blocks = _without(blocks, repeats)
+        pictures, links = _shown(blocks)
     if rules.lead_block:
         _frame_lead_picture(blocks)
-    images = _number(blocks)
+    images = _number(pictures)
     text, prose = _read_out(blocks)
     return Body(
         content=_gate(blocks, len(images)),
@@ -149,10 +154,20 @@ def clean_body(html: str, rules: BodyRules) -> Body:
         lead_image=next((image for image in images if not image.origin.startswith("data:")), None),
         text=text,
         prose=prose or text,
-        links=tuple(
-            href for element in elements(blocks) if element.tag == "a" and (href := element.attributes.get("href"))
-        ),
+        links=tuple(links),
     )
+
+
+def _shown(blocks: Sequence[Node]) -> tuple[list[_Picture], list[str]]:
+    """The pictures, and the addresses of the links, in order."""
+    pictures: list[_Picture] = []
+    links: list[str] = []
+    for element in elements(blocks):
+        if element.image is not None:
+            pictures.append((element, element.image))
+        elif element.tag == "a" and (href := element.attributes.get("href")):
+            links.append(href)
+    return pictures, links
 
 
 def _read_out(blocks: Sequence[Node]) -> tuple[str, str]:
@@ -173,38 +188,38 @@ def _frame_lead_picture(blocks: list[Node]) -> None:
         first.tag = "figure"
 
 
-def _each_picture_once(blocks: list[Node]) -> list[Node]:
-    """Leave out a picture that the article shows already; of several, the first that has a caption stays.
+def _repeats(pictures: Sequence[_Picture]) -> set[Element]:
+    """Pictures that the article shows already; of several, the first that has a caption stays.
 
     One whose caption says something else stays too: no words are lost.
     """
-    kept: dict[Likeness, Element] = {}
-    pictures = 0
-    for element in elements(blocks):
-        if element.image is not None:
-            pictures += 1
-            first = kept.setdefault(likeness(element.image.origin), element)
-            if first.image is not None and first.image.caption is None and element.image.caption is not None:
-                kept[likeness(element.image.origin)] = element
-    return blocks if pictures == len(kept) else _without_repeats(blocks, kept)
+    kept: dict[Likeness, _Picture] = {}
+    for picture in pictures:
+        _, image = picture
+        _, first = kept.setdefault(likeness(image.origin), picture)
+        if first.caption is None and image.caption is not None:
+            kept[likeness(image.origin)] = picture
+    repeats: set[Element] = set()
+    if len(kept) < len(pictures):
+        for element, image in pictures:
+            shown, first = kept[likeness(image.origin)]
+            if element is not shown and image.caption in (None, first.caption):
+                repeats.add(element)
+    return repeats
 
 
-def _without_repeats(nodes: Sequence[Node], kept: Mapping[Likeness, Element]) -> list[Node]:
+def _without(nodes: Sequence[Node], unwanted: set[Element]) -> list[Node]:
     left: list[Node] = []
     for node in nodes:
         if isinstance(node, Element):
-            if node.image is not None and _is_repeat(node.image, kept[likeness(node.image.origin)], node):
+            if node.image is not None and node in unwanted:
                 continue
             before = len(node.children)
-            node.children = _without_repeats(node.children, kept)
+            node.children = _without(node.children, unwanted)
             if len(node.children) < before and _shows_nothing(node):
                 continue
         left.append(node)
     return left
-
-
-def _is_repeat(image: Image, kept: Element, here: Element) -> bool:
-    return kept is not here and kept.image is not None and image.caption in (None, kept.image.caption)
 
 
 def _shows_nothing(element: Element) -> bool:
@@ -214,13 +229,10 @@ def _shows_nothing(element: Element) -> bool:
     )
 
 
-def _number(blocks: Sequence[Node]) -> tuple[Image, ...]:
-    images: list[Image] = []
-    for element in elements(blocks):
-        if element.image is not None:
-            element.attributes = {"src": f"image:{len(images)}"}
-            images.append(element.image)
-    return tuple(images)
+def _number(pictures: Sequence[_Picture]) -> tuple[Image, ...]:
+    for number, (element, _) in enumerate(pictures):
+        element.attributes = {"src": f"image:{number}"}
+    return tuple(image for _, image in pictures)
 
 
 def _gate(blocks: Sequence[Node], pictures: int) -> str:

@@ -1,8 +1,9 @@
 """Image proxies: which picture an address shows, and the proxies that it comes through.
 
 `RECOGNISERS` is the table of what is known. Each takes the parts of an absolute address and gives the address
-that it wraps, or None if it is no wrapper of that kind; it is asked only if the address holds its clue. Those that go by the path alone may stand on any host, so
-they ask for a whole http(s) address inside: the path of an ordinary picture has none.
+that it wraps, or None if it is no wrapper of that kind; it is asked only if its clue is in the address. Those that
+go by the path alone may stand on any host, so they ask for a whole http(s) address inside: the path of an ordinary
+picture has none.
 """
 
 import base64

@@ -15,15 +15,16 @@ from feedbridge.articles.flow import (
     INLINE,
     MOST_BREAKS,
     add_inline,
+    all_space,
     flattened,
     grouped,
     held,
     hold_blocks,
     is_solid,
-    is_space,
     paragraphs,
     part,
     trimmed,
+    trimmed_text,
     without_stray_rules,
 )
 from feedbridge.articles.text import words
@@ -98,20 +99,20 @@ class _Shaper:
     def nodes(self, nodes: Iterable[Node]) -> list[Node]:
         """All of these, converted; a picture and the caption that follows it become a figure."""
         out: list[Node] = []
-        before: Node = ""
+        before: Element | None = None
         mark = 0
         for node in nodes:
             if isinstance(node, str):
                 out.append(node if self._verbatim else fold(node))
-                if not is_blank(node):
-                    before = node
+                if before is not None and not is_blank(node):
+                    before = None
                 continue
-            if before and not self._figures and follows_as_caption(node, before):
+            if before is not None and not self._figures and follows_as_caption(node, before):
                 self._figures += 1
                 pair = self.nodes((before, Element("figcaption", node.children)))
                 self._figures -= 1
                 out[mark:] = as_figure(paragraphs(pair))
-                before = ""
+                before = None
                 continue
             before, mark = node, len(out)
             self._add(node, out)
@@ -119,10 +120,10 @@ class _Shaper:
 
     def _add(self, node: Element, out: list[Node]) -> None:
         tag = _RENAMED.get(node.tag, node.tag)
-        if tag in _DIVISIONS:
-            self._division(node, out)
-        elif tag in _PARAGRAPHS:
+        if tag in _PARAGRAPHS:
             self._block(node, tag, self._phrase(node.children), out)
+        elif tag in _DIVISIONS:
+            self._division(node, out)
         elif tag in INLINE:
             self._inline(node, tag, out)
         elif tag == "a":
@@ -186,7 +187,7 @@ class _Shaper:
 
     def _block(self, node: Element, tag: str, inside: list[Node], out: list[Node]) -> None:
         if inside or tag in _KEPT_EMPTY:
-            out.append(Element(tag, inside, _attributes(tag, node)))
+            out.append(Element(tag, inside, _attributes(tag, node) if node.attributes else None))
         else:
             part(out)
 
@@ -206,7 +207,7 @@ class _Shaper:
 
     def _inline(self, node: Element, tag: str, out: list[Node]) -> None:
         inside = self.nodes(node.children)
-        if all(is_space(child) for child in inside):
+        if all_space(inside):
             out.extend(self._space(inside))
         else:
             add_inline(Element(tag, inside, _attributes(tag, node)), out)
@@ -214,7 +215,7 @@ class _Shaper:
     def _link(self, node: Element, out: list[Node]) -> None:
         inside = self.nodes(node.children)
         href = absolute(node.attributes.get("href") or "", self._base, also=_LINK_SCHEMES)
-        if all(is_space(child) for child in inside):
+        if all_space(inside):
             out.extend(self._space(inside))
         elif not href or not node.attributes.get("href"):
             out.extend(inside)
@@ -231,12 +232,14 @@ class _Shaper:
             part(space)
         return space
 
-    def _phrase(self, nodes: Iterable[Node]) -> list[Node]:
+    def _phrase(self, nodes: list[Node]) -> list[Node]:
+        if len(nodes) == 1 and isinstance(nodes[0], str) and not self._verbatim:
+            return trimmed_text(fold(nodes[0]))  # as most paragraphs are
         inside = self.nodes(nodes)
         if hold_blocks(inside):
             inside = flattened(inside, "\n" if self._verbatim else Element("br"))
         if self._verbatim:
-            return [] if all(is_space(node) for node in inside) else inside
+            return [] if all_space(inside) else inside
         return trimmed(inside)
 
     def _figure(self, node: Element) -> list[Node]:
