@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import cache
 
 from feedbridge.model import Testimony, Witness
 
@@ -116,14 +117,11 @@ _DAYS = (
     rf"{_MONTH_NAME} ?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:, ?| )(?P<year>\d{{4}})",
     _COMPACT_DAY,
 )
-_SHAPES = tuple(
-    re.compile(shape, re.ASCII)
-    for shape in (
-        *(rf"(?:{_WEEKDAY},? ?)?{day}(?:,? ?{_WEEKDAY})?(?:{_BETWEEN}{_TIME}{_ZONE})?" for day in _DAYS),
-        # C's asctime, and what the Unix command `date` prints
-        rf"(?:{_WEEKDAY},? )?{_MONTH_NAME} (?P<day>\d{{1,2}}) {_TIME}{_ZONE} (?P<year>\d{{4}})",
-        rf"{_COMPACT_DAY}t(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?:(?P<second>\d{{2}})(?:[.,]\d+)?)?{_ZONE}",
-    )
+_SHAPES = (
+    *(rf"(?:{_WEEKDAY},? ?)?{day}(?:,? ?{_WEEKDAY})?(?:{_BETWEEN}{_TIME}{_ZONE})?" for day in _DAYS),
+    # C's asctime, and what the Unix command `date` prints
+    rf"(?:{_WEEKDAY},? )?{_MONTH_NAME} (?P<day>\d{{1,2}}) {_TIME}{_ZONE} (?P<year>\d{{4}})",
+    rf"{_COMPACT_DAY}t(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?:(?P<second>\d{{2}})(?:[.,]\d+)?)?{_ZONE}",
 )
 
 _DASHES = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212), "-")
@@ -167,7 +165,7 @@ def read_date(text: str, *, zone: tzinfo = UTC) -> ParsedDate | None:
     if len(text) in _UNITS_OF_EPOCHS and text.isascii() and text.isdigit():
         return _from_epoch(text)
     for shape in _SHAPES:
-        if found := shape.fullmatch(text):
+        if found := _pattern(shape).fullmatch(text):
             try:
                 return _from_parts(found.groupdict(), zone)
             except (ValueError, OverflowError):  # no such day, or outside the years 1 to 9999
@@ -175,8 +173,15 @@ def read_date(text: str, *, zone: tzinfo = UTC) -> ParsedDate | None:
     return None
 
 
+@cache  # made when first needed, for a run that reads no date needs none, and all take longer than such a run should
+def _pattern(shape: str) -> re.Pattern[str]:
+    return re.compile(shape, re.ASCII)
+
+
 def _folded(text: str) -> str:
     """Lower case, one spelling for digits, punctuation and dashes; no spaces around 年, 月, 日 and so on."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     text = unicodedata.normalize("NFKC", text).translate(_MARKS)
     text = " ".join(text.lower().split())
     return re.sub(" ?([年月日号號时時点點分秒]) ?", r"\1", text)

@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from feedbridge.articles import items
@@ -222,6 +223,7 @@ def mint(key: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, key).urn
 
 
+@lru_cache(maxsize=64)  # every item asks for its own several times
 def canonical_link(link: str) -> str:
     """The link's key, version 1: `https` whatever it said, the host in lower case, and without default port,
     fragment, doubled slashes in the path and tracking parameters. For comparing, never for publishing.
@@ -270,12 +272,14 @@ def _names(item: RawItem, rejected: frozenset[str] = frozenset()) -> _Names:
         others.append(permalink)
     if item.path is None and _has_one_name(own_id, own_link) and (text := _text_alias(item)):
         others.append(_text_alias(item, dated=True) or text if text in rejected else text)
+    path = item.path if not given_id and not given_link else None
+    is_named = own_id or own_link or path
     return _Names(
         upstream_id=own_id,
         link=own_link,
-        path=item.path if not given_id and not given_link else None,
+        path=path,
         others=tuple(others),
-        fingerprint=_fingerprint(item, sorted(_dates(item, "published"))),
+        fingerprint="" if is_named else _fingerprint(item, sorted(_dates(item, "published"))),
     )
 
 

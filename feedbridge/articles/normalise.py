@@ -196,7 +196,7 @@ def _made_title(item: RawItem, link: str | None, images: Sequence[Image]) -> str
 
 def _witnesses(item: RawItem, link: str | None, body: Body) -> Iterator[Witness]:
     for witness in item.witnesses[:MAX_WITNESSES]:
-        yield replace(witness, text=items.date_text(witness))
+        yield Witness(kind=witness.kind, text=items.date_text(witness))
     if body.lead:
         yield Witness(kind="body", text=body.lead.date_text)
     if link:
@@ -291,8 +291,5 @@ def _origin(written: Origin | None, base: str | None) -> Origin | None:
 
 
 def _content_hash(title: str, body: Body) -> str:
-    digest = hashlib.sha256()
-    for part in (title, body.text, *body.links, *(image.origin for image in body.images)):
-        digest.update(part.encode())
-        digest.update(b"\0")
-    return f"{HASH_VERSION}:{digest.hexdigest()}"
+    parts = (title, body.text, *body.links, *(image.origin for image in body.images), "")
+    return f"{HASH_VERSION}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
