@@ -519,10 +519,11 @@ class _Daemon:
                 await asyncio.wait_for(self._due_to_publish.wait(), pause)
             self._due_to_publish.clear()
             began = time.monotonic()
-            to_count, self._to_count = self._to_count, set()
-            report = await self._in_thread(self._publishing, partial(self._publish, to_count))
-            self._to_count |= to_count  # what could not be counted
+            report = await self._in_thread(self._publishing, self._publish)
             self._tell_published(report)
+            to_count, self._to_count = self._to_count, set()
+            left = await self._in_thread(self._publishing, partial(self._count, to_count))
+            self._to_count |= left
             failures, waiting = failures + 1 if report.errors else 0, report.waiting
             await asyncio.sleep(min(2 * (time.monotonic() - began), LONGEST_REST_SECONDS))
 
@@ -543,17 +544,13 @@ class _Daemon:
             self._log.info("published", files=len(report.written))
             self._start(partial(self._ping, report), "ping")
 
-    def _publish(self, to_count: set[str]) -> publishing.Report:
-        """Write what is due, and count the articles of these sources; those that were counted are taken out."""
+    def _publish(self) -> publishing.Report:
+        """Write what is due."""
         report = publishing.Report()
         if self._asked_to_stop.is_set():
             return report  # the next start publishes what is due
         try:
             publishing.publish(self._store, self._settings, now=_now(), report=report, patience=self._patience)
-            while to_count:
-                name = to_count.pop()
-                with self._store.transaction() as connection:
-                    self._metrics.kept(name, polls.count(connection, name))
         except FeedbridgeError as error:
             report.errors.append(str(error))
         except Exception as error:  # noqa: BLE001  (what nobody thought of must not end all publishing)
@@ -562,6 +559,20 @@ class _Daemon:
             if line not in self._pulse.publish_errors:
                 self._log.error("publishing broke off", exc_info=error)
         return report
+
+    def _count(self, names: set[str]) -> set[str]:
+        """Count the articles of these sources; gives those that could not be counted."""
+        left = set(names)
+        try:
+            for name in names:
+                if self._asked_to_stop.is_set():
+                    break
+                with self._store.transaction() as connection:
+                    self._metrics.kept(name, polls.count(connection, name))
+                left.discard(name)
+        except FeedbridgeError as error:
+            self._log.error("articles cannot be counted", error=str(error))
+        return left
 
     async def _look_for_pictures(self, settler: Settler) -> None:
         """Look for the pictures that documents show, where the settings want it, and have copies."""

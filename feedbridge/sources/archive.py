@@ -21,7 +21,6 @@ from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-import yaml
 from selectolax.lexbor import LexborHTMLParser
 
 from feedbridge.errors import UnusableItem
@@ -62,9 +61,6 @@ _WEB_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _DOCUMENT = re.compile(r"\s*<(?:!doctype|html|head)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(?:[A-Za-z/!][^<>]*)>")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
-
-_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-
 
 GLANCE_BYTES = 1024
 """So much of a file is enough for a glance."""
@@ -223,11 +219,13 @@ def _split_front_matter(text: str) -> tuple[Mapping[str, object], str]:
 
 def _read_front_matter(text: str) -> Mapping[str, object]:
     """The keys, in lower case, as text or lists of text; line by line where the YAML is broken."""
+    import yaml  # here, for bare articles have no need of it
+
     keys: object = None
     if len(_OPENING.findall(text)) <= _MAX_OPENINGS:
         # The base loader makes nothing but text, lists and maps.
         with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError):
-            keys = yaml.load(text, Loader=_Loader)  # noqa: S506
+            keys = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
     if not isinstance(keys, dict):
         return _read_lines(text)
     return {key.lower(): value for key, value in keys.items() if isinstance(key, str) and _KEY_NAME.fullmatch(key)}
