@@ -10,6 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from feedbridge.feeds.rendering import Rendering
 
 MOST_PROCESSES = 4
+"""That print at once, the one that asks for it among them."""
 
 _PROGRAM = "from feedbridge.printing import main; main()"
 """Not `-m`, for what is pickled there must be known by the same name here."""
@@ -166,9 +168,26 @@ class Printers:
         for printer in self._printers:
             printer.end()
 
-    def print(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Printed | None]]:
-        """Print documents, in this order; None where a process was lost over one, or failed: try it yourself."""
-        yield from zip(jobs, self._threads.map(self._print, jobs), strict=True)
+    def print(
+        self, jobs: Sequence[Job], *, beside: Callable[[Job], Printed] | None = None
+    ) -> Iterator[tuple[Job, Printed | None]]:
+        """Print documents, in any order; None where a process was lost over one, or failed: try it yourself.
+
+        Args:
+            jobs: The documents.
+            beside: Prints one in this process, which has nothing better to do meanwhile, and needs no start.
+        """
+        waiting = deque((job, self._threads.submit(self._print, job)) for job in jobs)
+        while waiting:
+            job, result = waiting[-1]
+            if beside and result.cancel():  # nobody is at it yet
+                waiting.pop()
+                yield job, beside(job)
+            else:
+                beside = None
+            while waiting and (beside is None or waiting[0][1].done()):
+                job, result = waiting.popleft()
+                yield job, result.result()
 
     def _print(self, job: Job) -> Printed | None:
         printer = self._idle.get()

@@ -305,10 +305,10 @@ class _Press:
                 rows.keep_outputs(connection, fresh)
         return not printed.errors
 
-    def print_many(self, jobs: Sequence[Job]) -> Iterator[int]:
-        """Print archive documents in several processes; gives the numbers of those that are done."""
-        with Printers(self._settings, self._facts, count=min(cores(), MOST_PROCESSES)) as printers:
-            for job, printed in printers.print(jobs):
+    def print_many(self, jobs: Sequence[Job], *, beside: Callable[[Job], Printed]) -> Iterator[int]:
+        """Print archive documents in several processes, this one among them; gives the numbers of what is done."""
+        with Printers(self._settings, self._facts, count=max(1, min(cores(), MOST_PROCESSES) - 1)) as printers:
+            for job, printed in printers.print(jobs, beside=beside):
                 if printed is not None:
                     self.note(job.feed, job.number, printed, None)
                     yield job.number
@@ -444,12 +444,18 @@ class _Layout:
         """Print archive documents: many of them at once, where nothing has to be noted of their pictures."""
         if len(due) >= PRINTERS_FROM and not self._settings.looks_for_pictures:
             jobs = [Job(table=self._table, feed=self._feed, number=number, last=last) for number in due]
-            done = set(self._press.print_many(jobs))
+            done = set(self._press.print_many(jobs, beside=self._print_job))
             due = [number for number in due if number not in done]
         for number in due:
-            with self._store.transaction() as connection:
-                page = self._composer.archive(connection, number)
-            self._print(number, page, last)
+            self._print(number, self._page(number), last)
+
+    def _print_job(self, job: Job) -> Printed:
+        page = self._page(job.number)
+        return print_page(self._press.folder, self._composer, job.table, job.feed, page, job.number, last=job.last)
+
+    def _page(self, number: int) -> Page:
+        with self._store.transaction() as connection:
+            return self._composer.archive(connection, number)
 
     def _print(self, number: int, page: Page, last: int) -> None:
         if not self._press.is_held_up(self._feed, number, page):
