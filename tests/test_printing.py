@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from feedbridge import composing, printing, publishing
-from feedbridge.printing import Job, Printers
+from feedbridge.printing import Job, Printed, Printers
 from feedbridge.store import feeds as rows
 from feedbridge.store.database import Store
 
@@ -82,6 +82,26 @@ def test_a_printer_that_is_killed_costs_nothing(archived: Any, store: Store) -> 
     assert results.count(None) <= 1
     assert all(printed.errors == () for printed in results if printed)
     assert len([printed for printed in results if printed]) >= DOCUMENTS - 1
+
+
+def test_the_parent_prints_too(archived: Any, store: Store) -> None:
+    """Each document is printed once, by a process or beside it, from the last on."""
+    archived.build()
+    settings = archived.settings()
+    with Store(settings.site.store_path, write=False) as kept:
+        jobs = jobs_of(archived, kept)
+    ours: list[int] = []
+
+    def beside(job: Job) -> Printed:
+        ours.append(job.number)
+        return Printed()
+
+    with Printers(settings, {}, count=1) as printers:
+        results = list(printers.print(jobs, beside=beside))
+    assert sorted(job.number for job, _ in results) == [job.number for job in jobs]
+    assert ours == [job.number for job in reversed(jobs)][: len(ours)]
+    assert ours
+    assert all(printed is not None for _, printed in results)
 
 
 def test_what_a_printer_cannot_print_is_printed_and_told_by_us(archived: Any) -> None:

@@ -534,7 +534,7 @@ def test_any_html_can_be_checked(html: str) -> None:
 
 
 tags = [
-    "<p>", "</p>", "<b>", "</i>", "<li>", "<pre>", "<br>", "<table>", "<td>", "<tr>", "</table>", "</a>", 
+    "<p>", "</p>", "<b>", "</i>", "<li>", "<pre>", "<br>", "<table>", "<td>", "<tr>", "</table>", "</a>",
     "x ", "&lt;", "&#x27;",
     '<a href="https://x.example/?a&amp;b">', '<a href="#n">', '<img src="https://x.example/a.jpg" alt="a" width="1">',
     '<img src="image:0">', '<a href="https:///x">', '<a href="https://&#47;">', '<a href="&#106;avascript:x">',
