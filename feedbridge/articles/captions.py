@@ -14,25 +14,19 @@ _LONGEST_CREDIT = 200
 
 def is_caption(node: Node) -> bool:
     """Whether its tag or its class calls this a caption."""
-    if isinstance(node, str):
+    if isinstance(node, str) or not (node.attributes or node.tag == "figcaption"):
         return False
-    if node.tag == "figcaption":
-        return True
-    return "class" in node.attributes and not _CAPTION_CLASSES.isdisjoint(node.classes())
+    return node.tag == "figcaption" or not _CAPTION_CLASSES.isdisjoint(node.classes())
 
 
 def is_picture_box(node: Element) -> bool:
     """Whether this wrapper holds a caption of its own, and little text beside it: a figure by another name."""
-    captions = [child for child in node.children if is_caption(child)]
-    if len(captions) != 1:
-        return False
-    return not is_longer([child for child in node.children if child is not captions[0]], _LONGEST_CREDIT)
+    others = [child for child in node.children if not is_caption(child)]
+    return len(others) == len(node.children) - 1 and not is_longer(others, _LONGEST_CREDIT)
 
 
 def follows_as_caption(node: Element, before: Node) -> bool:
     """Whether this is the caption of the picture before it."""
-    if not node.attributes and node.tag not in ("div", "figcaption"):
-        return False
     if not is_caption(node):
         if node.tag != "div":
             return False

@@ -9,8 +9,10 @@ INLINE = words(
     "em strong b i u s del ins mark small sub sup abbr dfn time q cite code kbd samp var ruby rb rt rp rtc bdi bdo"
 )
 MOST_BREAKS = 2
+_PARTS_OF_LISTS = words("li dt dd summary")
 
-_TRIMMED = " \n\t\xa0"
+BLANKS = " \n\t\xa0"
+"""Characters that go from both ends of a line."""
 
 APART = Element("apart")
 """Stands where a wrapper began or ended."""
@@ -76,25 +78,19 @@ def paragraphs(nodes: Iterable[Node]) -> list[Node]:
         if run:
             _end_run(run, blocks)
             run = []
-        if node is APART:
-            continue
-        if node.tag in ("li", "dt", "dd", "summary"):
+        if node.tag in _PARTS_OF_LISTS:
             # Its list is not there.
             blocks.extend(paragraphs(node.children))
-        else:
+        elif node is not APART:
             blocks.append(node)
-    _end_run(run, blocks)
+    if run:
+        _end_run(run, blocks)
     return blocks
 
 
 def _end_run(run: list[Node], blocks: list[Node]) -> None:
     if line := trimmed(run):
         blocks.append(Element("p", line))
-
-
-def trimmed_text(text: str) -> list[Node]:
-    """The same of a line that is one piece of text."""
-    return [] if is_blank(text) else [text.strip(_TRIMMED)]
 
 
 def trimmed(nodes: list[Node]) -> list[Node]:
@@ -108,9 +104,9 @@ def trimmed(nodes: list[Node]) -> list[Node]:
     if len(kept) > MOST_BREAKS:
         kept = _with_few_breaks(kept)
     if kept and isinstance(kept[0], str):
-        kept[0] = kept[0].lstrip(_TRIMMED)
+        kept[0] = kept[0].lstrip(BLANKS)
     if kept and isinstance(kept[-1], str):
-        kept[-1] = kept[-1].rstrip(_TRIMMED)
+        kept[-1] = kept[-1].rstrip(BLANKS)
     return kept
 
 

@@ -270,5 +270,6 @@ def likeness(address: str) -> Likeness:
     if _is_inline(address):
         return (address, "", ())
     parts = urlsplit(address)
-    kept = (pair for pair in parts.query.split("&") if pair.partition("=")[0] not in _SIZE_PARAMETERS)
-    return (parts.netloc, _SIZE_SUFFIX.sub("", parts.path), tuple(filter(None, kept)))
+    pairs = parts.query.split("&") if parts.query else []
+    kept = [pair for pair in pairs if pair and pair.partition("=")[0] not in _SIZE_PARAMETERS]
+    return (parts.netloc, _SIZE_SUFFIX.sub("", parts.path), tuple(kept))

@@ -41,7 +41,7 @@ class Unwrapped:
 
 
 class _Address(NamedTuple):
-    """The parts of an address; the host, in lower case, is asked for more often than it is cut out."""
+    """An address and its parts; the host, in lower case, is asked for more often than it is cut out."""
 
     scheme: str
     netloc: str
@@ -49,11 +49,12 @@ class _Address(NamedTuple):
     query: str
     fragment: str
     host: str
+    whole: str
 
 
 def _address(text: str) -> _Address:
     parts = urlsplit(text)
-    return _Address(*parts, parts.hostname or "")
+    return _Address(*parts, parts.hostname or "", text)
 
 
 def unwrap(address: str, *, hosts: frozenset[str] = frozenset()) -> Unwrapped:
@@ -69,24 +70,26 @@ def unwrap(address: str, *, hosts: frozenset[str] = frozenset()) -> Unwrapped:
     outermost = absolute(mend_entities(address), None)
     if outermost is None:
         return Unwrapped(address)
-    steps = [outermost]
+    steps = [_address(outermost)]
     while (inner := _inside(steps[-1], hosts)) is not None:
         if inner in steps or len(steps) > MAX_DEPTH:
             return Unwrapped(outermost)
         steps.append(inner)
-    return Unwrapped(steps[-1], tuple(_canonical(wrapper) for wrapper in steps[:-1]))
+    return Unwrapped(steps[-1].whole, tuple(_canonical(wrapper) for wrapper in steps[:-1]))
 
 
-def _inside(address: str, hosts: frozenset[str]) -> str | None:
-    parts = _address(address)
+def _inside(parts: _Address, hosts: frozenset[str]) -> _Address | None:
     if _is_terminal(parts):
         return None
-    lowered = address.lower()
+    lowered = parts.whole.lower()
     asked = (recognise(parts) for clue, recognise in RECOGNISERS if clue in lowered)
     found = next(filter(None, asked), None) or _named(parts, hosts)
-    inner = absolute(mend_entities(found), None) if found else None
-    host = _address(inner).host if inner else ""
-    return inner if "." in host or ":" in host else None  # no proxy reaches a host without a dot: it was a word
+    spelled = absolute(mend_entities(found), None) if found else None
+    if spelled is None:
+        return None
+    inner = _address(spelled)
+    # No proxy reaches a host without a dot: it was a word, not an address.
+    return inner if "." in inner.host or ":" in inner.host else None
 
 
 def _is_terminal(parts: _Address) -> bool:
@@ -99,11 +102,10 @@ def _is_terminal(parts: _Address) -> bool:
     )
 
 
-def _canonical(address: str) -> str:
-    parts = _address(address)
+def _canonical(parts: _Address) -> str:
     wrapped = _read_weserv(parts)
     if wrapped is None:
-        return address
+        return parts.whole
     pairs = (f"url={wrapped.value}", *wrapped.inner, *wrapped.own)
     return f"https://{parts.host}/?{'&'.join(pairs)}"
 

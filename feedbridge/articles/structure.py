@@ -5,13 +5,14 @@ directly in it becomes a paragraph.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from feedbridge.articles.addresses import absolute
 from feedbridge.articles.captions import as_figure, follows_as_caption, is_caption, is_picture_box
 from feedbridge.articles.embeds import link_to
 from feedbridge.articles.flow import (
     APART,
+    BLANKS,
     INLINE,
     MOST_BREAKS,
     add_inline,
@@ -24,7 +25,6 @@ from feedbridge.articles.flow import (
     paragraphs,
     part,
     trimmed,
-    trimmed_text,
     without_stray_rules,
 )
 from feedbridge.articles.text import words
@@ -44,6 +44,9 @@ _RENAMED = {
 }
 _PARAGRAPHS = words("p h2 h3 h4 h5 h6 dt summary caption address")
 _HOLDERS = words("li dd td th blockquote details")
+_LINES = _PARAGRAPHS | words("li dd blockquote")
+"""What becomes of these is plain where they hold a line of text and nothing else."""
+
 _GROUPS = {"ul": "li", "ol": "li", "dl": "dd"}
 _TABLE_GROUPS = words("table thead tbody tfoot tr colgroup")
 _KEPT_EMPTY = frozenset(("td", "th"))
@@ -96,8 +99,10 @@ class _Shaper:
         self._figures = 0
         self._verbatim = 0
 
-    def nodes(self, nodes: Iterable[Node]) -> list[Node]:
+    def nodes(self, nodes: Sequence[Node]) -> list[Node]:
         """All of these, converted; a picture and the caption that follows it become a figure."""
+        if len(nodes) == 1 and isinstance(nodes[0], str):  # as most are
+            return [nodes[0] if self._verbatim else fold(nodes[0])]
         out: list[Node] = []
         before: Element | None = None
         mark = 0
@@ -106,6 +111,9 @@ class _Shaper:
                 out.append(node if self._verbatim else fold(node))
                 if before is not None and not is_blank(node):
                     before = None
+                continue
+            if node.tag in _LINES and not node.attributes and self._line(node, out):
+                before = None
                 continue
             if before is not None and not self._figures and follows_as_caption(node, before):
                 self._figures += 1
@@ -117,6 +125,18 @@ class _Shaper:
             before, mark = node, len(out)
             self._add(node, out)
         return out
+
+    def _line(self, node: Element, out: list[Node]) -> bool:
+        """Add a block that holds a line of text and nothing else, as most do; False if it is another."""
+        text = node.children[0] if len(node.children) == 1 else None
+        if not isinstance(text, str) or self._verbatim:
+            return False
+        if is_blank(text):
+            part(out)
+        else:
+            node.children[0] = fold(text).strip(BLANKS)
+            out.append(node)
+        return True
 
     def _add(self, node: Element, out: list[Node]) -> None:
         tag = _RENAMED.get(node.tag, node.tag)
@@ -232,9 +252,7 @@ class _Shaper:
             part(space)
         return space
 
-    def _phrase(self, nodes: list[Node]) -> list[Node]:
-        if len(nodes) == 1 and isinstance(nodes[0], str) and not self._verbatim:
-            return trimmed_text(fold(nodes[0]))  # as most paragraphs are
+    def _phrase(self, nodes: Sequence[Node]) -> list[Node]:
         inside = self.nodes(nodes)
         if hold_blocks(inside):
             inside = flattened(inside, "\n" if self._verbatim else Element("br"))
