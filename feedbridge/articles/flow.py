@@ -30,7 +30,8 @@ def is_space(node: Node) -> bool:
 
 
 def all_space(nodes: Iterable[Node]) -> bool:
-    for node in nodes:  # noqa: SIM110  (as below)
+    """Whether none of these shows anything but a break."""
+    for node in nodes:  # noqa: SIM110  (`any` takes three times as long)
         if not is_space(node):
             return False
     return True

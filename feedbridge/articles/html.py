@@ -196,9 +196,10 @@ def _repeats(pictures: Sequence[_Picture]) -> set[Element]:
     kept: dict[Likeness, _Picture] = {}
     for picture in pictures:
         _, image = picture
-        _, first = kept.setdefault(likeness(image.origin), picture)
+        alike = likeness(image.origin)
+        _, first = kept.setdefault(alike, picture)
         if first.caption is None and image.caption is not None:
-            kept[likeness(image.origin)] = picture
+            kept[alike] = picture
     repeats: set[Element] = set()
     if len(kept) < len(pictures):
         for element, image in pictures:
