@@ -95,6 +95,7 @@ def start(
         log: Where everything goes that it prints; left out, to whoever communicates with it.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FEEDBRIDGE_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as in any installation
     with contextlib.ExitStack() as opened:
         out = opened.enter_context(log.open("wb")) if log else subprocess.PIPE
         process = opened.enter_context(
