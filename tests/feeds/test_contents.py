@@ -28,7 +28,7 @@ def test_contents_stand_at_their_marks() -> None:
 @pytest.mark.parametrize("content", ["\x00", "\x08", "\ud800", "\ufffe"])
 def test_what_xml_cannot_hold_is_refused(content: str) -> None:
     """As it is where it stands in a tree."""
-    with pytest.raises(ValueError, match="XML|surrogates"):
+    with pytest.raises(ValueError, match=r"XML|surrogates"):
         put_in(MARK.encode(), entries(content))
 
 
