@@ -398,7 +398,9 @@ class Daemon:
         """What was logged, of one event or of all; every line must be a JSON object. That a look at the schedule was
         skipped, because the one before was not at its end, tells of the machine alone, and is left out.
         """
-        lines = [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        written = self.log.read_text(encoding="utf-8")
+        whole = written[: written.rfind("\n") + 1]  # the last one may be half there
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if event in line["event"] and "number of running instances" not in line["event"]]
 
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
