@@ -1,14 +1,11 @@
 """The head block of an archive article: the line or two before the text that name author and date."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from feedbridge.articles.dates import read_date
 from feedbridge.model import Person
-
-if TYPE_CHECKING:
-    from bs4.element import Tag
 
 LONGEST_BLOCK = 2_000
 LONGEST_AUTHOR_LINE = 80
@@ -18,6 +15,10 @@ LONGEST_AUTHORS = 500
 """All in characters, but for the number of lines."""
 
 _PLAIN_TAGS = frozenset(("html", "body", "div", "p", "b", "br", "em", "font", "i", "small", "span", "strong", "time"))
+_PLAIN = re.compile(r"(?:</?(?:div|p|b|em|i|span|strong)>|<br/?>|[^<>&]++)*+")
+"""A block so plainly written that no parser could read it otherwise."""
+_BREAK = re.compile("<br/?>")
+_TAG = re.compile("<[^<>]+>")
 _DATE_LABEL = re.compile(r"(?:(?:发布|發布|發佈)?(?:日期|时间|時間)|date|published)\s*[:：]\s*", re.IGNORECASE)
 _AUTHOR_LABEL = re.compile(r"(?:null\b|作者\s*[:：])\s*")  # `null`: what a template wrote for a missing name
 _COMMAS = re.compile("[,，、]")
@@ -50,16 +51,12 @@ def read_lead(block_html: str) -> Lead | None:
     """
     if len(block_html) > LONGEST_BLOCK or not re.search(r"\d", block_html):
         return None
-    from bs4 import BeautifulSoup  # here, for a run that reads no article needs none of it
-
-    # The <div> keeps bs4 from warning that bare text looks like the name of a file. Python's own parser is the faster
-    # one on so little, and slow only on markup that does not end.
-    block = BeautifulSoup(f"<div>{block_html}</div>", "html.parser")
-    if not all(tag.name in _PLAIN_TAGS for tag in block.find_all(True)):
+    lines = _plain_lines(block_html) if _PLAIN.fullmatch(block_html) else _lines(block_html)
+    if lines is None:
         return None
     dates: list[str] = []
     others: list[str] = []
-    for line in _lines(block):
+    for line in lines:
         (dates if _is_date(line) else others).append(line)
     if len(dates) != 1 or len(others) > MOST_AUTHOR_LINES:
         return None
@@ -83,17 +80,32 @@ def authors(text: str) -> tuple[Person, ...]:
     return tuple(Person(name=name) for name in dict.fromkeys(parts) if _is_name(name))
 
 
-def _lines(block: "Tag") -> list[str]:
+def _plain_lines(block_html: str) -> list[str]:
     """The visible text, parted at <br> alone, trimmed, without empty lines."""
+    return _trimmed(_TAG.sub("", line) for line in _BREAK.split(block_html))
+
+
+def _lines(block_html: str) -> list[str] | None:
+    """The same of a block that may be written in any way; None if it holds what no head block does."""
+    from bs4 import BeautifulSoup  # here, for most runs need none of it
     from bs4.element import NavigableString, Tag
 
+    # The <div> keeps bs4 from warning that bare text looks like the name of a file. Python's own parser is the faster
+    # one on so little, and slow only on markup that does not end.
+    block = BeautifulSoup(f"<div>{block_html}</div>", "html.parser")
     lines = [""]
     for node in block.descendants:
         if isinstance(node, Tag):
+            if node.name not in _PLAIN_TAGS:
+                return None
             if node.name == "br":
                 lines.append("")
         elif type(node) is NavigableString:  # its subclasses are comments and the like
             lines[-1] += node
+    return _trimmed(lines)
+
+
+def _trimmed(lines: Iterable[str]) -> list[str]:
     return [line for line in (" ".join(line.split()) for line in lines) if line]
 
 

@@ -2,9 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedbridge.articles import lead
 from feedbridge.articles.dates import read_date
 from feedbridge.articles.lead import Lead, authors, read_lead
 from feedbridge.model import Person
+
+PLAIN = ("div", "p", "b", "em", "i", "span", "strong")
 
 
 class TestReadLead:
@@ -106,9 +109,25 @@ class TestReadLead:
     )
     def test_any_html(self, html: str) -> None:
         """Nothing raises or warns, and a lead always has a date that can be read."""
-        lead = read_lead(html)
+        found = read_lead(html)
 
-        assert lead is None or read_date(lead.date_text) is not None
+        assert found is None or read_date(found.date_text) is not None
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.text("a1 -\n\u3000\u00a0文", max_size=9),
+                st.sampled_from(
+                    ["<br>", "<br/>", "2020-07-20", *(f"<{end}{tag}>" for tag in PLAIN for end in ("", "/"))]
+                ),
+            ),
+            max_size=12,
+        ).map("".join)
+    )
+    def test_what_is_plainly_written_needs_no_parser(self, html: str) -> None:
+        """Its lines are those that a parser finds, whatever tags are left open or stray."""
+        assert lead._PLAIN.fullmatch(html)
+        assert lead._plain_lines(html) == lead._lines(html)
 
 
 class TestAuthors:
