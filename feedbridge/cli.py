@@ -306,8 +306,10 @@ def _known_sources(path: Path, settings: "Settings", names: list[str]) -> list[s
 
 def _build(settings: "Settings", **wishes: Any) -> Any:
     from feedbridge import pipeline
+    from feedbridge.children import collect_seldom
     from feedbridge.terminal import Bar
 
+    collect_seldom()
     bar = Bar(sys.stderr)
     try:
         return pipeline.build(settings, now=_now(), progress=bar, **wishes)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from feedbridge.articles.identity import Identity
 from feedbridge.articles.normalise import Normalised, Rules, normalise, recognise
-from feedbridge.children import OUT_OF_MEMORY, alarm, confine, receive, send, streams
+from feedbridge.children import OUT_OF_MEMORY, alarm, collect_seldom, confine, receive, send, streams
 from feedbridge.errors import UnusableItem, reason_of
 from feedbridge.fetch import files as folder
 from feedbridge.fetch.files import FoundFile
@@ -145,6 +145,7 @@ def main() -> None:
     confine(memory=MAX_MEMORY)
     asked, answers = streams()
     _adapter()
+    collect_seldom()
     try:
         serve(asked, answers)
     except (EOFError, BrokenPipeError):

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
-from feedbridge.children import environment, receive, send, streams
+from feedbridge.children import collect_seldom, environment, receive, send, streams
 from feedbridge.composing import Composer, Facts, Page, document_path, keys_of
 from feedbridge.errors import FeedbridgeError, PublishError
 from feedbridge.model import Feed
@@ -248,6 +248,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     asked, answers = streams()
+    collect_seldom()
     with contextlib.suppress(EOFError, OSError):
         if opening := receive(asked):
             settings, facts = pickle.loads(opening)  # noqa: S301  (our parent alone speaks to us)

@@ -213,7 +213,7 @@ def is_plain(html: str) -> bool:
     return _PLAIN.fullmatch(html) is not None and _DOUBTFUL_REFERENCE.search(html) is None
 
 
-@lru_cache(maxsize=256)  # the same entries are checked in each format of a document
+@lru_cache(maxsize=128)  # the same entries are checked in each format of a document
 def tree_problems(html: str) -> tuple[str, ...]:
     """Check what a browser would make of HTML."""
     return tuple(_tree_problems(html))

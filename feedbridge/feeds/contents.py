@@ -28,7 +28,7 @@ def put_in(document: bytes, entries: Iterable[Entry]) -> bytes:
     return b"".join(chain.from_iterable(pieces))
 
 
-@lru_cache(maxsize=256)  # the entries of a document in each of its formats
+@lru_cache(maxsize=128)  # the entries of a document in each of its formats
 def _escaped(content: str) -> bytes:
     element = etree.Element("x")
     element.text = content
