@@ -541,7 +541,7 @@ def test_an_output_disk_that_takes_no_more(site: "Site", start: "Start", fault: 
             (site.public / "ballast").unlink()
         else:
             mount("-o", "remount,rw", str(site.public))
-        daemon.wait(lambda: len(daemon.titles()) == 6, seconds=15)
+        daemon.wait(lambda: len(daemon.titles()) == 6)
         daemon.wait(lambda: daemon.get("/readyz").status_code == 200)
         daemon.stop()
         assert_whole(site)
