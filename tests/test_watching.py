@@ -10,6 +10,8 @@ import pytest
 
 from feedbridge import watching
 
+pytestmark = pytest.mark.alone
+
 Watch = Callable[[Path, Callable[[], None]], Awaitable[None]]
 
 

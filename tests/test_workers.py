@@ -468,6 +468,7 @@ def test_an_error_in_the_body_passes_through(run: Run) -> None:
     run(work)
 
 
+@pytest.mark.alone
 def test_the_end_is_soon(run: Run) -> None:
     """All readers end within a second, busy or not, and whoever waits for them is told."""
 
