@@ -129,20 +129,6 @@ _INVISIBLE = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F)
 _MARKS = {**_DASHES, **_INVISIBLE}
 
 
-def parse_date(text: str, *, zone: tzinfo = UTC) -> datetime | None:
-    """Read a date in any form feeds are known to use.
-
-    Args:
-        text: The date as the source wrote it.
-        zone: Assumed where the text names none.
-
-    Returns:
-        An aware datetime in UTC, cut to whole seconds, or None if no form fits.
-    """
-    found = read_date(text, zone=zone)
-    return found.value if found else None
-
-
 def read_date(text: str, *, zone: tzinfo = UTC) -> ParsedDate | None:
     """Read a date in any form feeds are known to use, and tell how precise it is.
 

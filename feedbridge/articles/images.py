@@ -35,15 +35,6 @@ INLINE_BYTES = range(401, 8 * 1024 + 1)
 """Smaller `data:` images are spacers, larger ones too heavy for a feed."""
 
 
-def choose_address(attributes: Attributes) -> str | None:
-    """Choose the address of an `<img>` or `<source>`, as written, or None if it has only placeholders.
-
-    The first real one in the order of `ADDRESS_ATTRIBUTES` wins, of a `srcset` its largest candidate. A `data:`
-    image is taken only if there is nothing else and it is no mere spacer.
-    """
-    return next(_candidates(attributes), None)
-
-
 def read_image(attributes: Attributes, *, base: str | None, hosts: frozenset[str] = frozenset()) -> Image | None:
     """Make the picture that an `<img>` shows.
 
@@ -56,7 +47,7 @@ def read_image(attributes: Attributes, *, base: str | None, hosts: frozenset[str
     """
     if _is_dot(attributes):
         return None
-    found = next(filter(None, (_find(address, base, hosts) for address in _candidates(attributes))), None)
+    found = next(filter(None, (_find(address, base, hosts) for address in candidates(attributes))), None)
     if found is None or _is_tracker(found.origin):
         return None
     return Image(
@@ -106,8 +97,10 @@ _SPACER = re.compile(
 )
 
 
-def _candidates(attributes: Attributes) -> Iterator[str]:
-    """The addresses that may be the picture's, best first, `data:` images last."""
+def candidates(attributes: Attributes) -> Iterator[str]:
+    """The addresses that may be the picture's, as written: the real ones in the order of `ADDRESS_ATTRIBUTES`, of a
+    `srcset` its largest first; then `data:` images that are no mere spacers.
+    """
     inline = []
     for name in ADDRESS_ATTRIBUTES:
         value = attributes.get(name)

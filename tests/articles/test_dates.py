@@ -1,5 +1,5 @@
 import time
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +12,6 @@ from feedbridge.articles.dates import (
     date_in_file_name,
     date_in_link,
     judge,
-    parse_date,
     read_date,
 )
 from feedbridge.model import Witness
@@ -24,6 +23,12 @@ LATER = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 def at(text: str) -> datetime:
     """Read our own notation of an instant."""
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+
+
+def parse_date(text: str, *, zone: tzinfo = UTC) -> datetime | None:
+    """The instant that is read."""
+    found = read_date(text, zone=zone)
+    return found.value if found else None
 
 
 class TestReading:

@@ -11,7 +11,8 @@ from feedbridge.articles.images import (
     ADDRESS_ATTRIBUTES,
     MAX_SIDE,
     MAX_TEXT_LENGTH,
-    choose_address,
+    Attributes,
+    candidates,
     parse_srcset,
     read_image,
     same_picture,
@@ -22,6 +23,11 @@ BASE = "https://news.example.org/a/article.html"
 SPACER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 HIDDEN_SPACER = "https://i.example.net/_/" + base64.urlsafe_b64encode(b"https://e.example/blank.gif").decode()
+
+
+def choose_address(attributes: Attributes) -> str | None:
+    """The one that is tried first."""
+    return next(candidates(attributes), None)
 
 
 def _inline(size: int, kind: str = "image/png") -> str:
