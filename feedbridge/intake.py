@@ -71,7 +71,9 @@ class _Intake:
         self._look = look
         self._now = now
         self._sources = {source.name: rank for rank, source in enumerate(settings.sources_of(table))}
-        self._feeds = {feed.value: feed.row for feed in rows.feeds_of(connection, table.name)}
+        feeds = rows.feeds_of(connection, table.name)
+        self._feeds = {feed.value: feed.row for feed in feeds}
+        self._floors = {feed.row: feed.floor for feed in feeds}
         self._dirty: set[tuple[int, int]] = set()
         self._vacated: dict[tuple[int, str], Placed] = {}
 
@@ -107,7 +109,8 @@ class _Intake:
         wanted = self._without_doubles(wanted)
         surplus = rows.all_entries(self._connection, self._table.name) if anew else standing.keys()
         gone = [pair for pair in surplus if pair not in wanted]
-        self._dirty |= {_document(standing[pair]) for pair in {*wanted, *gone} & standing.keys()}
+        for pair in {*wanted, *gone} & standing.keys():
+            self._dirty |= self._documents(standing[pair])
         if anew:
             self._dirty |= {(feed, SUBSCRIPTION) for feed in self._feeds.values()}
         rows.drop_entries(self._connection, gone)
@@ -129,7 +132,8 @@ class _Intake:
             if other and other.article.source in self._sources and not other.removed and key in best:
                 best[key] = min(best[key], (self._sources[other.article.source], place.article))
         self._vacated = {key: place for key, place in rivals.items() if key in best and best[key][1] != place.article}
-        self._dirty |= {_document(place) for place in self._vacated.values()}
+        for place in self._vacated.values():
+            self._dirty |= self._documents(place)
         rows.drop_entries(self._connection, [(place.feed, place.article) for place in self._vacated.values()])
         return {pair: change for pair, change in wanted.items() if best[pair[0], change.uid][1] == pair[1]}
 
@@ -164,6 +168,14 @@ class _Intake:
             )
         rows.add_entries(self._connection, placed)
 
+    def _documents(self, place: Placed) -> set[tuple[int, int]]:
+        """The documents that show an entry: an archived one may be shown again, after a limit was raised."""
+        if place.document is None:
+            return {(place.feed, SUBSCRIPTION)}
+        floor = self._floors[place.feed]
+        is_shown = floor is not None and place.ordered_at >= floor
+        return {(place.feed, place.document)} | ({(place.feed, SUBSCRIPTION)} if is_shown else set())
+
     def _feed(self, value: str | None) -> int:
         return self._feeds[value] if value in self._feeds else self._add_feed(value)
 
@@ -194,7 +206,3 @@ def _values(by: str | None, change: Change) -> tuple[str | None, ...]:
             return (change.source,)
         case _:
             return (None,)
-
-
-def _document(place: Placed) -> tuple[int, int]:
-    return place.feed, place.document or SUBSCRIPTION

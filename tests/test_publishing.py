@@ -365,6 +365,22 @@ def test_raised_limit_shows_older_ones_again_at_once(site: "Site") -> None:
     assert len({entry.id for entry in site.everything()}) == 201
 
 
+def test_an_archived_article_that_is_shown_again_is_up_to_date_everywhere(site: "Site") -> None:
+    """Edited or removed, it is so in the subscription document as in the archive."""
+    site.feeds[0] |= {"limit": 20}
+    site.archive.write_many(120)
+    site.build()
+    site.feeds[0] |= {"limit": 60}
+    site.build()
+    site.archive.write(70, text="Quite another text.", marker=site.now)
+    site.build()
+    texts = [entry.content for number in (0, 1) for entry in site.shown("news", number) if "/70." in (entry.link or "")]
+    assert len(texts) == 2
+    assert all("Quite another text." in text for text in texts)
+    site.remove(site.archive.link(70))
+    assert 70 not in numbers(site) + numbers(site, "news", 1)
+
+
 def test_raised_max_bytes_shows_older_ones_again_at_once(site: "Site") -> None:
     """Room is used as soon as there is some."""
     site.feeds[0] |= {"max_bytes": 30_000}
