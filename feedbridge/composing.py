@@ -1,7 +1,8 @@
 """What each document of a feed says, before it is written in a format. Only looks into the store."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -10,14 +11,16 @@ from feedbridge.articles.identity import is_iri, mint
 from feedbridge.articles.images import read_image
 from feedbridge.feeds import archives, assemble
 from feedbridge.feeds.assemble import SourceFace
+from feedbridge.feeds.slices import Cut
 from feedbridge.model import Element, Entry, Feed, Image, Person, SourceFacts
 from feedbridge.pictures.album import Album, ChainOf
 from feedbridge.pictures.keys import FILE_NAME, Keys
 from feedbridge.policies import DEFAULT, SERVE, Chain, choose
 from feedbridge.settings import FeedSource, FeedTable, Settings, Source
 from feedbridge.store import articles
+from feedbridge.store import feeds as rows
 from feedbridge.store.articles import Kept
-from feedbridge.store.feeds import SUBSCRIPTION, FeedRow
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Placed, Stand
 from feedbridge.store.pictures import Wanted
 
 Facts = Mapping[str, SourceFacts]
@@ -27,19 +30,49 @@ _NO_FACTS = SourceFacts()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """A document as it stands in its files, which hold what we wrote.
+
+    Attributes:
+        stand: What it was printed with.
+        cuts: It in each of its formats.
+    """
+
+    stand: Stand
+    cuts: Mapping[str, Cut]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copied:
+    """An entry that stands in the files already as it is to be.
+
+    Attributes:
+        size: Bytes that it was counted with; 0 in archive documents, which have no limit.
+    """
+
+    id: str
+    updated: datetime
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     """What a document shows.
 
     Attributes:
         pictures: What its pictures need, by address.
         lacks_copies: Copies of its pictures are still to be looked for.
+        standing: Where entries are copied from.
+        sizes: Bytes that its entries are counted with, by id, where they are counted.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry | Copied, ...]
     icon: str | None
     extensions: tuple[Element, ...]
     pictures: Mapping[str, Wanted]
     lacks_copies: bool
+    standing: Standing | None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Composer:
@@ -58,29 +91,32 @@ class Composer:
         self._about = about(settings, table, facts)
         self._own_pictures = list(self._find_own_pictures())
 
-    def archive(self, connection: Connection, number: int) -> Page:
-        """What an archive document shows."""
-        return self.page(connection, articles.in_document(connection, self._feed.row, number))
+    def archive(self, connection: Connection, number: int, standing: Standing | None = None) -> Page:
+        """What an archive document shows; what did not change since it was printed is copied from there."""
+        return self.page(connection, rows.in_document(connection, self._feed, number), standing)
 
-    def page(self, connection: Connection, kept: Sequence[Kept]) -> Page:
-        """What a document with these articles shows."""
+    def page(self, connection: Connection, places: Sequence[Placed], standing: Standing | None) -> Page:
+        """What a document with these entries shows; what did not change since it was printed is copied from there."""
+        copied = _copied(places, standing) if standing else {}
+        kept = articles.load(connection, [place.article for place in places if place.article not in copied])
         images = [
             (image, self._chain(one.article.source)(image))
-            for one in kept
+            for one in kept.values()
             for image in (*one.article.images, one.article.lead_image)
             if image is not None
         ]
         self._album.begin(connection, [*images, *self._own_pictures])
         return Page(
-            entries=tuple(self._entry(one) for one in kept),
+            entries=tuple(copied.get(place.article) or self._entry(kept[place.article]) for place in places),
             icon=self._table.icon or self._icon(),
             extensions=self._feed_extensions(),
             pictures=self._album.wanted,
             lacks_copies=self._album.lacks_copies,
+            standing=standing,
         )
 
     def feed(self, page: Page, number: int, form: str, *, last: int) -> Feed:
-        """A document, to be written in a format.
+        """A document, to be written in a format, without the entries that are copied.
 
         Args:
             page: What it shows.
@@ -106,7 +142,7 @@ class Composer:
             icon=page.icon,
             extensions=page.extensions,
             hub=self._site.hub,
-            entries=page.entries,
+            entries=tuple(entry for entry in page.entries if isinstance(entry, Entry)),
         )
 
     def _entry(self, kept: Kept) -> Entry:
@@ -166,6 +202,17 @@ class Composer:
 
     def _address(self, number: int, form: str) -> str:
         return f"{self._site.base_url}{document_path(self._feed.name, number, form)}"
+
+
+def _copied(places: Sequence[Placed], standing: Standing) -> dict[int, Copied]:
+    """The entries that stand in every format and whose articles have not changed since, by article."""
+    first, *others = (one.entries.keys() for one in standing.cuts.values())
+    everywhere = set(first).intersection(*others)
+    return {
+        place.article: Copied(id=place.uid, updated=stamp.updated, size=standing.stand.sizes.get(place.uid, 0))
+        for place in places
+        if place.uid in everywhere and (stamp := place.stamp) and stamp.revision <= standing.stand.revision
+    }
 
 
 def subscription_path(feed: str, form: str) -> str:

@@ -16,7 +16,7 @@ from feedbridge.store.database import Store
 from feedbridge.store.feeds import SUBSCRIPTION, Placed
 
 
-def take_in(store: Store, settings: Settings, table: FeedTable, *, look: str, now: datetime) -> None:
+def take_in(store: Store, settings: Settings, table: FeedTable, *, look: str, now: datetime) -> int:
     """Bring the feeds of one settings table up to date with the articles; what is due to be written is marked.
 
     Args:
@@ -25,14 +25,17 @@ def take_in(store: Store, settings: Settings, table: FeedTable, *, look: str, no
         table: The feed, or the family of feeds.
         look: A digest of all that shapes its documents but the articles.
         now: The creation date of feeds that are new; aware, UTC.
+
+    Returns:
+        The revision up to which articles have been taken in.
     """
     with store.transaction() as connection:
-        take_in_by(connection, settings, table, look=look, now=now)
+        return take_in_by(connection, settings, table, look=look, now=now)
 
 
-def take_in_by(connection: Connection, settings: Settings, table: FeedTable, *, look: str, now: datetime) -> None:
+def take_in_by(connection: Connection, settings: Settings, table: FeedTable, *, look: str, now: datetime) -> int:
     """The same as a part of a transaction."""
-    _Intake(connection, settings, table, look=look, now=now).run()
+    return _Intake(connection, settings, table, look=look, now=now).run()
 
 
 def retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:
@@ -77,7 +80,7 @@ class _Intake:
         self._dirty: set[tuple[int, int]] = set()
         self._vacated: dict[tuple[int, str], Placed] = {}
 
-    def run(self) -> None:
+    def run(self) -> int:
         family = rows.family(self._connection, self._table.name)
         selection = digest([list(self._sources), self._table.by])
         if self._table.by is None and None not in self._feeds:
@@ -93,6 +96,7 @@ class _Intake:
         rows.keep_family(
             self._connection, self._table.name, rows.Family(selection=selection, look=self._look, revision=reached)
         )
+        return reached
 
     def _take(self, changes: Sequence[Change], *, anew: bool) -> None:
         """Bring the entries of the changed articles, or of all of them, up to date."""

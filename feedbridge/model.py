@@ -354,6 +354,7 @@ class Feed:
         updated: The newest change among its entries.
         author: Stands for entries that have none.
         extensions: Elements of other vocabularies that speak of the whole feed.
+        vocabularies: Namespaces that are declared as if an entry used them.
     """
 
     id: str
@@ -372,6 +373,7 @@ class Feed:
     next_archive: str | None = None
     archive: bool = False
     extensions: tuple[Element, ...] = ()
+    vocabularies: frozenset[str] = frozenset()
     entries: tuple[Entry, ...] = field(default=())
 
 

@@ -19,8 +19,9 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from feedbridge.children import collect_seldom, environment, receive, send, streams
-from feedbridge.composing import Composer, Facts, Page, document_path, keys_of
+from feedbridge.composing import Composer, Copied, Facts, Page, document_path, keys_of
 from feedbridge.errors import FeedbridgeError, PublishError
+from feedbridge.feeds import slices
 from feedbridge.model import Feed
 from feedbridge.pictures.album import Album
 from feedbridge.publish.files import OutputError, OutputFolder
@@ -74,7 +75,7 @@ def print_page(
     printed = Printed()
     for form in table.formats:
         path = document_path(feed.name, number, form)
-        one = print_feed(folder, path, composer.feed(page, number, form, last=last), form)
+        one = print_feed(folder, path, composer.feed(page, number, form, last=last), form, page)
         printed = Printed(
             outputs=printed.outputs + one.outputs,
             left_out=printed.left_out + one.left_out,
@@ -84,8 +85,10 @@ def print_page(
     return printed
 
 
-def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str) -> Printed:
+def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str, page: Page) -> Printed:
     """Print a document in one format; a bad entry is left out and named.
+
+    Entries that are copied were checked when they were written first.
 
     Raises:
         OutputError: The folder takes nothing more.
@@ -93,6 +96,11 @@ def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str) -> Printe
     from feedbridge.feeds import lint  # here, for a build that writes nothing needs none of it
     from feedbridge.feeds.rendering import MEDIA_TYPES
 
+    copied = dict[str, bytes]()
+    if page.standing:
+        cut = page.standing.cuts[form]
+        copied = {entry.id: cut.entries[entry.id] for entry in page.entries if isinstance(entry, Copied)}
+        feed = replace(feed, vocabularies=slices.vocabularies(cut, copied))
     render, left_out = _renderer(form), dict[str, str]()
     while True:
         shown = tuple(entry for entry in feed.entries if entry.id not in left_out)
@@ -109,7 +117,10 @@ def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str) -> Printe
     told = tuple((path, entry, reason) for entry, reason in left_out.items())
     if problems:
         return Printed(left_out=told, errors=(not_published(path, problems[0].message),))
-    return replace(put(folder, path, made.body), left_out=told)
+    body = slices.splice(made.body, form, copied, [entry.id for entry in page.entries]) if copied else made.body
+    if body is None:
+        return Printed(left_out=told, errors=(not_published(path, "it does not look as we write it"),))
+    return replace(put(folder, path, body), left_out=told)
 
 
 def put(folder: OutputFolder, path: str, body: bytes) -> Printed:

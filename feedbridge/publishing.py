@@ -10,19 +10,32 @@ from sqlalchemy import Connection
 
 from feedbridge import intake
 from feedbridge.children import cores
-from feedbridge.composing import Composer, Facts, Page, about, document_path, feed_title, keys_of, subscription_path
+from feedbridge.composing import (
+    Composer,
+    Copied,
+    Facts,
+    Page,
+    Standing,
+    about,
+    document_path,
+    feed_title,
+    keys_of,
+    subscription_path,
+)
 from feedbridge.errors import PublishError
-from feedbridge.feeds import archives, assemble
+from feedbridge.feeds import archives, assemble, slices
+from feedbridge.feeds.slices import Cut
 from feedbridge.model import SourceFacts
 from feedbridge.pictures.album import Album
 from feedbridge.pictures.keys import Keys
 from feedbridge.printing import MOST_PROCESSES, Job, Printed, Printers, not_published, print_page, put
 from feedbridge.publish.files import OutputFolder
 from feedbridge.settings import FeedTable, Settings, digest
-from feedbridge.store import articles, pictures, polls, visits
 from feedbridge.store import feeds as rows
+from feedbridge.store import pictures, polls, visits
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Stand
+from feedbridge.store.pictures import Wanted
 
 RENDERING_VERSION = 2
 """Counts up when documents would be written otherwise; all are then written again."""
@@ -123,12 +136,14 @@ def publish(
     press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
     expected: set[str] = set()
     tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
-    for table in tables:
-        intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
+    reached = {
+        table.name: intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
+        for table in tables
+    }
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
         intake.retain(store, tables, now=now)
     for table in tables:
-        expected |= press.print_family(table)
+        expected |= press.print_family(table, revision=reached[table.name])
     if len(tables) == len(settings.feed):  # else the index would lose the feeds that are held, and they their files
         expected |= press.print_indexes()
         press.sweep(outputs, expected)
@@ -231,16 +246,17 @@ class _Press:
             intake.take_in_by(connection, self._settings, table, look=look, now=now)
             for feed in rows.feeds_of(connection, table.name):
                 composer = Composer(self._settings, table, feed, self._facts, self._album)
-                layout = _Layout(self, self._store, self._settings, table, feed, composer)
+                layout = _Layout(self, self._store, self._settings, table, feed, composer, revision=0)
                 pages.append((composer, feed, layout.lay_out(connection, first=True)))
             raise _Undone
         for composer, feed, page in pages:
             printed = print_page(self.folder, composer, table, feed, page, SUBSCRIPTION, last=SUBSCRIPTION)
             with self._store.transaction() as connection:
                 rows.keep_outputs(connection, self._take(printed))
+                rows.mark_all_dirty(connection, table.name)
 
-    def print_family(self, table: FeedTable) -> set[str]:
-        """Write what is due of a family; gives the paths of all its files."""
+    def print_family(self, table: FeedTable, *, revision: int) -> set[str]:
+        """Write what is due of a family, into which articles were taken up to a revision; gives all its files."""
         expected: set[str] = set()
         with self._store.transaction() as connection:
             feeds = rows.feeds_of(connection, table.name)
@@ -248,7 +264,8 @@ class _Press:
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
             composer = Composer(self._settings, table, feed, self._facts, self._album)
-            expected |= _Layout(self, self._store, self._settings, table, feed, composer).print()
+            layout = _Layout(self, self._store, self._settings, table, feed, composer, revision=revision)
+            expected |= layout.print()
             self._list(table, feed, newest=newest)
         return expected
 
@@ -305,12 +322,24 @@ class _Press:
                 rows.keep_outputs(connection, fresh)
         return not printed.errors
 
-    def print_many(self, jobs: Sequence[Job], *, beside: Callable[[Job], Printed]) -> Iterator[int]:
+    def standing(self, feed: FeedRow, number: int, stand: Stand, forms: Iterable[str]) -> Standing | None:
+        """A document as it stands; None where not each of its files is as we wrote it."""
+        cuts = dict[str, Cut]()
+        for form in forms:
+            output = self._known.get(document_path(feed.name, number, form))
+            body = self.folder.read(output.path, output.digest) if output else None
+            cut = slices.cut(body, form) if body else None
+            if cut is None:
+                return None
+            cuts[form] = cut
+        return Standing(stand=stand, cuts=cuts)
+
+    def print_many(self, jobs: Sequence[Job], *, beside: Callable[[Job], Printed], stand: Stand) -> Iterator[int]:
         """Print archive documents in several processes, this one among them; gives the numbers of what is done."""
         with Printers(self._settings, self._facts, count=max(1, min(cores(), MOST_PROCESSES) - 1)) as printers:
             for job, printed in printers.print(jobs, beside=beside):
                 if printed is not None:
-                    self.note(job.feed, job.number, printed, None)
+                    self.note(job.feed, job.number, printed, stand=stand, shown={})
                     yield job.number
 
     def is_held_up(self, feed: FeedRow, number: int, page: Page) -> bool:
@@ -322,16 +351,26 @@ class _Press:
         self._report.waiting += waits
         return waits
 
-    def note(self, feed: FeedRow, number: int, printed: Printed, page: Page | None) -> None:
-        """Note what became of a document; where all of its files stand as they should, it is no longer due."""
+    def note(self, feed: FeedRow, number: int, printed: Printed, *, stand: Stand, shown: Mapping[str, Wanted]) -> None:
+        """Note what became of a document; where all of its files stand as they should, it is no longer due.
+
+        Args:
+            feed: Whose document it is.
+            number: Its number.
+            printed: What became of it.
+            stand: What it was printed with.
+            shown: What its pictures need.
+        """
         self._report.left_out += printed.left_out
         self._report.errors += printed.errors
         fresh = self._take(printed)
         with self._store.transaction() as connection:
             rows.keep_outputs(connection, fresh)
             if not printed.errors:
-                rows.mark_clean(connection, [(feed.row, number)])
-                pictures.show_only(connection, feed.row, number, page.pictures if page else {})
+                rows.mark_clean(connection, [(feed.row, number)], stand=stand)
+                pictures.show_only(connection, feed.row, number, shown)
+            else:
+                rows.distrust(connection, feed.row, number)
         if not printed.errors:
             self._patience.ends(feed.row, number)
 
@@ -389,23 +428,35 @@ class _Layout:
     """Lays out one feed and prints its documents that are due."""
 
     def __init__(
-        self, press: _Press, store: Store, settings: Settings, table: FeedTable, feed: FeedRow, composer: Composer
+        self,
+        press: _Press,
+        store: Store,
+        settings: Settings,
+        table: FeedTable,
+        feed: FeedRow,
+        composer: Composer,
+        *,
+        revision: int,
     ) -> None:
+        self._revision = revision  # articles up to here have been taken in
         self._press = press
         self._store = store
         self._settings = settings
         self._table = table
         self._feed = feed
         self._composer = composer
+        self._stands: Mapping[int, Stand] = {}
 
     def print(self) -> set[str]:
         """Print what is due; gives the paths of all files of the feed."""
         with self._store.transaction() as connection:
             due = rows.documents_of(connection, self._feed)
+            self._stands = rows.stands_of(connection, self._feed)
         shown: Page | None = None
         if due.get(SUBSCRIPTION, True) or not self._is_whole(SUBSCRIPTION):
+            standing = self._standing(SUBSCRIPTION)
             with self._store.transaction() as connection:
-                shown = self.lay_out(connection)
+                shown = self.lay_out(connection, standing)
                 due = rows.documents_of(connection, self._feed)
         last = max(due) if self._table.archives else SUBSCRIPTION
         self._print_archives(
@@ -415,22 +466,26 @@ class _Layout:
             self._print(SUBSCRIPTION, shown, last)
         return {path for number in range(last + 1) for path in self._paths(number)}
 
-    def lay_out(self, connection: Connection, *, first: bool = False) -> Page:
+    def lay_out(self, connection: Connection, standing: Standing | None = None, *, first: bool = False) -> Page:
         """Choose the entries of the subscription document; the others go into the archive, unless it is the `first`."""
         limits = f"{self._table.limit}/{self._table.max_bytes}"
         raised = self._feed.limits != "" and _is_raised(self._feed.limits, limits)
         floor = 0 if raised else self._feed.floor
         places = rows.candidates(connection, self._feed, limit=self._table.limit, floor=floor)
-        kept = articles.load(connection, [place.article for place in places])
-        page = self._composer.page(connection, [kept[place.article] for place in places])
-        fitting = assemble.within(page.entries, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
+        page = self._composer.page(connection, places, standing)
+        sizes = [entry.size if isinstance(entry, Copied) else assemble.size(entry) for entry in page.entries]
+        fitting = assemble.within(sizes, max_bytes=self._table.max_bytes, overhead=DOCUMENT_OVERHEAD)
+        entries = page.entries[:fitting]
+        page = replace(
+            page, entries=entries, sizes={entry.id: size for entry, size in zip(entries, sizes, strict=False)}
+        )
         if first:
-            return replace(page, entries=page.entries[:fitting])
+            return page
         if self._table.archives:
             self._archive(connection, {place.article for place in places[:fitting]})
         archived = [place.ordered_at for place in places[:fitting] if place.document is not None]
         rows.note_layout(connection, self._feed.row, limits=limits, floor=min(archived, default=None))
-        return replace(page, entries=page.entries[:fitting])
+        return page
 
     def _archive(self, connection: Connection, shown: set[int]) -> None:
         over = [article for article in rows.unarchived(connection, self._feed) if article not in shown]
@@ -444,23 +499,38 @@ class _Layout:
         """Print archive documents: many of them at once, where nothing has to be noted of their pictures."""
         if len(due) >= PRINTERS_FROM and not self._settings.looks_for_pictures:
             jobs = [Job(table=self._table, feed=self._feed, number=number, last=last) for number in due]
-            done = set(self._press.print_many(jobs, beside=self._print_job))
+            done = set(self._press.print_many(jobs, beside=self._print_job, stand=self._stand({})))
             due = [number for number in due if number not in done]
         for number in due:
             self._print(number, self._page(number), last)
 
     def _print_job(self, job: Job) -> Printed:
-        page = self._page(job.number)
+        with self._store.transaction() as connection:
+            page = self._composer.archive(connection, job.number)
         return print_page(self._press.folder, self._composer, job.table, job.feed, page, job.number, last=job.last)
 
     def _page(self, number: int) -> Page:
+        standing = self._standing(number)
         with self._store.transaction() as connection:
-            return self._composer.archive(connection, number)
+            return self._composer.archive(connection, number, standing)
 
     def _print(self, number: int, page: Page, last: int) -> None:
         if not self._press.is_held_up(self._feed, number, page):
             printed = print_page(self._press.folder, self._composer, self._table, self._feed, page, number, last=last)
-            self._press.note(self._feed, number, printed, page)
+            self._press.note(self._feed, number, printed, stand=self._stand(page.sizes), shown=page.pictures)
+
+    def _standing(self, number: int) -> Standing | None:
+        """A document as it stands, where entries may be copied from it.
+
+        Where it matters which pictures are found, an entry may be due although its article did not change.
+        """
+        stand = self._stands.get(number)
+        if stand is None or self._settings.looks_for_pictures:
+            return None
+        return self._press.standing(self._feed, number, stand, self._table.formats)
+
+    def _stand(self, sizes: Mapping[str, int]) -> Stand:
+        return Stand(revision=self._revision, sizes=sizes)
 
     def _paths(self, number: int) -> Iterator[str]:
         for form in self._table.formats:

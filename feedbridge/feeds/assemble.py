@@ -120,18 +120,18 @@ def with_pictures(content: str, images: Sequence[Image], address_of: AddressOf) 
     return shown
 
 
-def within(entries: Iterable[Entry], *, max_bytes: int, overhead: int) -> int:
+def within(sizes: Iterable[int], *, max_bytes: int, overhead: int) -> int:
     """How many entries, newest first, fit in a document of so many bytes; the first always does.
 
     Args:
-        entries: Newest first.
+        sizes: Theirs, newest first.
         max_bytes: The limit of the document.
         overhead: Bytes of the document around its entries.
     """
     used = overhead
     fitting = 0
-    for one in entries:
-        used += size(one)
+    for one in sizes:
+        used += one
         if fitting and used > max_bytes:
             break
         fitting += 1

@@ -199,6 +199,6 @@ def _add_elements(parent: etree._Element, elements: tuple[Element, ...]) -> None
 
 def _foreign_namespaces(feed: Feed) -> dict[str, str]:
     """The vocabularies that a feed uses, by their usual prefixes; the others leave no trace in the document."""
-    used = {element.namespace for element in walk(feed.extensions)}
+    used = feed.vocabularies | {element.namespace for element in walk(feed.extensions)}
     used |= {element.namespace for entry in feed.entries for element in walk(entry.extensions)}
     return {prefix: namespace for namespace, prefix in PREFIXES.items() if namespace in used}

@@ -86,6 +86,19 @@ class OutputFolder:
         except OSError:
             return None
 
+    def read(self, path: str, body_digest: str) -> bytes | None:
+        """The bytes of a file if they are those that we wrote.
+
+        Args:
+            path: The file.
+            body_digest: SHA-256 of what we wrote, in hex.
+        """
+        try:
+            body = self._target(path).read_bytes()
+        except OSError:
+            return None
+        return body if hashlib.sha256(body).hexdigest() == body_digest else None
+
     def remove(self, path: str, body_digest: str) -> bool:
         """Remove a file if it still holds what we wrote; says whether it is gone.
 

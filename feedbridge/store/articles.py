@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.model import Article, Category, Element, Enclosure, Image, Origin, Person, Testimony
 from feedbridge.store.choosing import is_one_of
-from feedbridge.store.schema import aliases, articles, feed_entries, files, items, sources
+from feedbridge.store.schema import aliases, articles, files, items, sources
 from feedbridge.store.times import from_ms, to_ms
 
 _VARIABLES = 500
@@ -302,18 +302,6 @@ def changed_since(connection: Connection, source_names: Sequence[str], revision:
 def latest_revision(connection: Connection) -> int:
     """The revision of the latest change of all."""
     return _revision(connection)
-
-
-def in_document(connection: Connection, feed: int, document: int) -> list[Kept]:
-    """The articles of an archive document, newest first in the feed's order."""
-    order = (feed_entries.c.ordered_at.desc(), feed_entries.c.published.desc(), feed_entries.c.uid.desc())
-    query = (
-        _query()
-        .join(feed_entries, feed_entries.c.article_id == articles.c.id)
-        .where(feed_entries.c.feed_id == feed, feed_entries.c.document == document)
-        .order_by(*order)
-    )
-    return [_kept(row) for row in connection.execute(query)]
 
 
 def _query() -> Any:

@@ -1,9 +1,10 @@
 """Feeds: which articles they hold, in which order, in which documents, and the files that were written."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from feedbridge.store.schema import documents, families, feed_entries, feeds, outputs, shown_pictures
+from feedbridge.store.schema import articles, documents, families, feed_entries, feeds, outputs, shown_pictures
 from feedbridge.store.times import from_ms, to_ms
 
 SUBSCRIPTION = 0
@@ -68,6 +69,13 @@ class FeedRow:
     floor: int | None
 
 
+class Stamp(NamedTuple):
+    """When an article changed: among all changes, and as readers are told."""
+
+    revision: int
+    updated: datetime
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
     """An entry of a feed, in its place.
@@ -77,6 +85,7 @@ class Placed:
         article: The article's row.
         ordered_at: The feed's own order, epoch milliseconds.
         document: Number of its archive document, or None while it is in none.
+        stamp: Its article's, where entries are asked for to be shown.
     """
 
     feed: int
@@ -85,6 +94,7 @@ class Placed:
     ordered_at: int
     published: datetime
     document: int | None = None
+    stamp: Stamp | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +104,19 @@ class Output:
     path: str
     digest: str
     size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stand:
+    """What a document was printed with.
+
+    Attributes:
+        revision: Articles up to here, as they are, are those that stand in it.
+        sizes: Bytes that its entries were counted with, by id; none where they were not counted.
+    """
+
+    revision: int
+    sizes: Mapping[str, int]
 
 
 def family(connection: Connection, name: str) -> Family:
@@ -218,13 +241,12 @@ def candidates(connection: Connection, feed: FeedRow, *, limit: int, floor: int 
     free: ColumnElement[bool] = feed_entries.c.document.is_(None)
     if floor is not None:
         free = or_(free, feed_entries.c.ordered_at >= floor)
-    query = (
-        select(feed_entries)
-        .where(feed_entries.c.feed_id == feed.row, free)
-        .order_by(*(column.desc() for column in _ORDER))
-        .limit(limit)
-    )
-    return [_place(row) for row in connection.execute(query)]
+    return _shown(connection, feed, free, limit=limit)
+
+
+def in_document(connection: Connection, feed: FeedRow, number: int) -> list[Placed]:
+    """The entries of an archive document, newest first."""
+    return _shown(connection, feed, feed_entries.c.document == number, limit=None)
 
 
 def unarchived(connection: Connection, feed: FeedRow) -> list[int]:
@@ -304,21 +326,34 @@ def mark_dirty(connection: Connection, marks: Iterable[tuple[int, int]]) -> None
 
 
 def mark_all_dirty(connection: Connection, family: str) -> None:
-    """Note that all documents of a family are due to be written."""
+    """Note that all documents of a family are due to be written, and nothing may be copied from what stands."""
     mine = select(feeds.c.id).where(feeds.c.family == family)
-    connection.execute(update(documents).where(documents.c.feed_id.in_(mine)).values(dirty=True))
+    connection.execute(update(documents).where(documents.c.feed_id.in_(mine)).values(dirty=True, revision=None))
 
 
-def mark_clean(connection: Connection, marks: Iterable[tuple[int, int]]) -> None:
-    """Note that documents have been written."""
+def mark_clean(connection: Connection, marks: Iterable[tuple[int, int]], *, stand: Stand | None = None) -> None:
+    """Note that documents have been written; what with, where entries may be copied from there."""
+    revision, sizes = (stand.revision, json.dumps(dict(stand.sizes))) if stand else (None, None)
     values = [{"feed": feed, "of": number} for feed, number in marks]
     if values:
         connection.execute(
             update(documents)
             .where(documents.c.feed_id == bindparam("feed"), documents.c.number == bindparam("of"))
-            .values(dirty=False),
+            .values(dirty=False, revision=revision, sizes=sizes),
             values,
         )
+
+
+def distrust(connection: Connection, feed: int, number: int) -> None:
+    """Note that nothing may be copied from what stands of a document."""
+    mine = documents.c.feed_id == feed, documents.c.number == number
+    connection.execute(update(documents).where(*mine).values(revision=None))
+
+
+def stands_of(connection: Connection, feed: FeedRow) -> dict[int, Stand]:
+    """What the documents of a feed were printed with, by number, where entries may be copied from them."""
+    query = select(documents).where(documents.c.feed_id == feed.row, documents.c.revision.is_not(None))
+    return {row.number: Stand(revision=row.revision, sizes=json.loads(row.sizes)) for row in connection.execute(query)}
 
 
 def documents_of(connection: Connection, feed: FeedRow) -> dict[int, bool]:
@@ -379,6 +414,18 @@ def _placed(
         query = select(feed_entries).where(and_(_in_family(family), column.in_(some)))
         found += [_place(row) for row in connection.execute(query)]
     return found
+
+
+def _shown(connection: Connection, feed: FeedRow, which: ColumnElement[bool], *, limit: int | None) -> list[Placed]:
+    """Entries of a feed to be shown, newest first."""
+    query = (
+        select(feed_entries, articles.c.revision, articles.c.updated)
+        .join(articles, articles.c.id == feed_entries.c.article_id)
+        .where(feed_entries.c.feed_id == feed.row, which)
+        .order_by(*(column.desc() for column in _ORDER))
+        .limit(limit)
+    )
+    return [replace(_place(row), stamp=Stamp(row.revision, from_ms(row.updated))) for row in connection.execute(query)]
 
 
 def _place(row: Row[*tuple[Any, ...]]) -> Placed:

@@ -190,6 +190,8 @@ documents = Table(
     Column("feed_id", ForeignKey(feeds.c.id, ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, doc="0: the subscription document; from 1: archive documents."),
     Column("dirty", Boolean, nullable=False),
+    Column("revision", BigInteger, doc="Articles up to here stand in its files as they are; NULL: nobody knows."),
+    Column("sizes", Text, doc="JSON: bytes that its entries were counted with, by id."),
 )
 
 outputs = Table(

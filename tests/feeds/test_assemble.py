@@ -296,12 +296,11 @@ def made(number: int, content: str = "") -> Entry:
 
 def test_as_many_entries_as_fit() -> None:
     """From the newest on, until the next would not fit; no smaller one slips in; the first always fits."""
-    entries = [made(1, "x" * 1000), made(2, "x" * 5000), made(3)]
-    whole = [size(one) for one in entries]
-    assert within(entries, max_bytes=100 + sum(whole), overhead=100) == 3
-    assert within(entries, max_bytes=100 + sum(whole) - 1, overhead=100) == 2
-    assert within(entries, max_bytes=100 + whole[0] + whole[2], overhead=100) == 1
-    assert within(entries, max_bytes=1, overhead=100) == 1
+    whole = [size(one) for one in (made(1, "x" * 1000), made(2, "x" * 5000), made(3))]
+    assert within(whole, max_bytes=100 + sum(whole), overhead=100) == 3
+    assert within(whole, max_bytes=100 + sum(whole) - 1, overhead=100) == 2
+    assert within(whole, max_bytes=100 + whole[0] + whole[2], overhead=100) == 1
+    assert within(whole, max_bytes=1, overhead=100) == 1
     assert within([], max_bytes=1, overhead=100) == 0
 
 

@@ -10,10 +10,9 @@ from sqlalchemy import Connection
 from feedbridge import model
 from feedbridge.errors import StoreError
 from feedbridge.model import Article, Category, Enclosure, Image, Person
-from feedbridge.store import articles, feeds, polls
+from feedbridge.store import articles, polls
 from feedbridge.store.articles import Change, Kept, KnownFile
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import Placed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -226,20 +225,3 @@ def test_missing_files_are_noted_and_come_back(connection: Connection) -> None:
     assert [file.key for file in articles.known_files(connection, 1, keys).values() if not file.missing] == ["0.md"]
     articles.keep_files(connection, 1, known)
     assert not any(file.missing for file in articles.known_files(connection, 1, keys).values())
-
-
-def test_document_holds_its_articles_newest_first(connection: Connection) -> None:
-    """An archive document gives its articles in the feed's order; equals are ordered by date, then by id."""
-    rows = articles.add(connection, 1, [made(number) for number in range(4)])
-    feed = feeds.add_feed(connection, family="news", name="news", value=None, uid="urn:f", created_at=NOON)
-    places = [(5, NOON), (7, NOON), (5, NOON - timedelta(hours=1)), (5, NOON)]
-    feeds.add_entries(
-        connection,
-        [
-            Placed(feed=feed, article=row, uid=f"urn:example:{n}", ordered_at=at, published=date, document=1)
-            for n, (row, (at, date)) in enumerate(zip(rows, places, strict=True))
-        ],
-    )
-    found = [one.article.id for one in articles.in_document(connection, feed, 1)]
-    assert found == ["urn:example:1", "urn:example:3", "urn:example:0", "urn:example:2"]
-    assert articles.in_document(connection, feed, 2) == []

@@ -55,8 +55,8 @@ MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 def upgrade():
     op.add_column("sources", sa.Column("note", sa.Text()))
@@ -89,16 +89,16 @@ def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def migrations_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *, then: str) -> None:
-    """Let the store know one more revision, 0005, which does something `then`."""
+    """Let the store know one more revision, 0006, which does something `then`."""
     folder.mkdir(exist_ok=True)
     here = Path(database.__file__).parent if not (folder / "migrations").exists() else folder
     if here != folder:
         shutil.copytree(here / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "migrations" / "versions" / "0005_note.py"
+    script = folder / "migrations" / "versions" / "0006_note.py"
     script.write_text(MIGRATION.format(then=then), encoding="utf-8")
     shutil.rmtree(script.parent / "__pycache__", ignore_errors=True)
     monkeypatch.setattr(database, "__file__", str(folder / "database.py"))
-    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002", "0003", "0004", "0005"))
+    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
 
 
 def test_migrations_make_exactly_the_schema(store: Store) -> None:
@@ -168,7 +168,7 @@ def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     ask(path, "UPDATE alembic_version SET version_num = '0999'")
     before = path.read_bytes()
     for write in (True, False):
-        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0004\)"):
+        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0005\)"):
             Store(path, write=write).__enter__()
     assert path.read_bytes() == before
 
@@ -180,9 +180,9 @@ def test_older_store_is_copied_before_it_is_migrated(tmp_path: Path, monkeypatch
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True) as store, store.transaction() as connection:
         assert connection.execute(text("SELECT name, note FROM sources")).all() == [("voa", None)]
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0005",)]
-    copy = tmp_path / "store.db.before-0005-from-0004"
-    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0004",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0006",)]
+    copy = tmp_path / "store.db.before-0006-from-0005"
+    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0005",)]
     assert ask(copy, "SELECT name FROM sources") == [("voa",)]
     assert ask(copy, "PRAGMA integrity_check") == [("ok",)]
     assert [found for found in tmp_path.iterdir() if found.name.endswith(".tmp")] == []
@@ -199,11 +199,11 @@ def test_rows_in_the_log_are_in_the_copy(tmp_path: Path, monkeypatch: pytest.Mon
         copied.mkdir()
         for name in ("store.db", "store.db-wal"):
             shutil.copy(tmp_path / name, copied / name)
-    (copied / "store.db.before-0005-from-0004.tmp").write_bytes(b"rubbish" * 1000)
+    (copied / "store.db.before-0006-from-0005.tmp").write_bytes(b"rubbish" * 1000)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(copied / "store.db", write=True):
         pass
-    assert ask(copied / "store.db.before-0005-from-0004", "SELECT name FROM sources ORDER BY id") == [
+    assert ask(copied / "store.db.before-0006-from-0005", "SELECT name FROM sources ORDER BY id") == [
         ("voa",),
         ("late",),
     ]
@@ -216,12 +216,12 @@ def test_failed_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pyte
     migrations_with(tmp_path / "newer", monkeypatch, then='op.execute("NO SQL AT ALL")')
     with pytest.raises(StoreError, match=r"store\.db: .*syntax error"):
         Store(path, write=True).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0004",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0005",)]
     assert "note" not in str(ask(path, "SELECT sql FROM sqlite_master"))
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True):
         pass
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0005",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0006",)]
 
 
 def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +231,7 @@ def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with pytest.raises(StoreError, match='is of an older version; "feedbridge build" brings it up to date'):
         Store(path, write=False).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0004",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0005",)]
 
 
 def make_first(path: Path) -> None:
@@ -293,7 +293,7 @@ def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> Non
     assert ask(path, "PRAGMA foreign_key_check") == []
     assert ask(path, "PRAGMA integrity_check") == [("ok",)]
 
-    copy = tmp_path / "store.db.before-0004-from-0001"
+    copy = tmp_path / "store.db.before-0005-from-0001"
     assert ask(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
     assert {table: ask(copy, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
     copy.rename(path)

@@ -1,6 +1,7 @@
 """Feeds as the store keeps them: their order, their documents, the files that were written."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from feedbridge.model import Article
 from feedbridge.store import articles, feeds, polls
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import SUBSCRIPTION, Family, FeedRow, Output, Placed
+from feedbridge.store.feeds import SUBSCRIPTION, Family, FeedRow, Output, Placed, Stand
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -129,6 +130,16 @@ def test_candidates_are_the_newest_that_are_in_no_archive(connection: Connection
     assert [place.article for place in found] == [8, 7, 6, 5, 4, 3, 2, 1]
 
 
+def test_document_holds_its_entries_newest_first(connection: Connection) -> None:
+    """An archive document gives its entries in the feed's order; equals are ordered by date, then by id."""
+    entries = [placed(number, at=7 if number == 2 else 5, document=1) for number in range(1, 5)]
+    entries[2] = replace(entries[2], published=NOON - timedelta(hours=1))
+    feeds.add_entries(connection, [*entries, placed(5, document=2), placed(6)])
+    feed = news(connection)
+    assert [place.article for place in feeds.in_document(connection, feed, 1)] == [2, 4, 1, 3]
+    assert feeds.in_document(connection, feed, 3) == []
+
+
 def test_archive_is_filled_where_it_is_open(connection: Connection) -> None:
     """Before the first document nothing is open; then the last that was entered, with as many as it holds."""
     feeds.add_entries(connection, [placed(number) for number in range(1, 6)])
@@ -156,6 +167,21 @@ def test_documents_are_due_until_they_are_written(connection: Connection) -> Non
     assert feeds.documents_of(connection, news(connection)) == {0: True, 1: True, 2: True}
     (other,) = feeds.feeds_of(connection, "other")
     assert feeds.documents_of(connection, other) == {0: False}
+
+
+def test_what_a_document_was_printed_with_is_known_while_it_may_be_copied_from(connection: Connection) -> None:
+    """Until all documents are due for another reason than articles, or what became of one is not known."""
+    feeds.mark_dirty(connection, [(1, 1)])
+    feeds.mark_clean(connection, [(1, 0)])
+    assert feeds.stands_of(connection, news(connection)) == {}
+    stand = Stand(revision=7, sizes={"urn:example:1": 2**40})
+    feeds.mark_clean(connection, [(1, 0), (1, 1)], stand=stand)
+    feeds.mark_dirty(connection, [(1, 0)])
+    assert feeds.stands_of(connection, news(connection)) == {0: stand, 1: stand}
+    feeds.distrust(connection, 1, 0)
+    assert feeds.stands_of(connection, news(connection)) == {1: stand}
+    feeds.mark_all_dirty(connection, "news")
+    assert feeds.stands_of(connection, news(connection)) == {}
 
 
 def test_written_files_are_remembered_and_forgotten(connection: Connection) -> None:

@@ -1,0 +1,13 @@
+"""Documents: what they were printed with."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Add what must be known of a document whose entries are to be copied from its files."""
+    op.add_column("documents", sa.Column("revision", sa.BigInteger(), nullable=True))
+    op.add_column("documents", sa.Column("sizes", sa.Text(), nullable=True))
