@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
 
+from feedbridge.feeds.checks import parse_xml
 from feedbridge.feeds.vocabularies import PREFIXES
 
 
@@ -66,7 +67,8 @@ def splice(document: bytes, form: str, copied: Mapping[str, bytes], order: Itera
         order: The ids of all entries, in their order; those that are in neither document may be among them.
 
     Returns:
-        The document as it would have been written with all entries, or None if the new one cannot be cut.
+        The document as it would have been written with all entries, or None if the new one cannot be cut, or a reader
+        could not read what came of it.
     """
     new = cut(document, form)
     if new is None or new.entries.keys() & copied.keys():
@@ -76,8 +78,21 @@ def splice(document: bytes, form: str, copied: Mapping[str, bytes], order: Itera
     if entries:
         return None
     if form == "json":
-        return b"".join((new.head, b",".join(shown), b"\n " if shown else b"", new.tail))
-    return b"".join((new.head, *shown, new.tail))
+        spliced = b"".join((new.head, b",".join(shown), b"\n " if shown else b"", new.tail))
+    else:
+        spliced = b"".join((new.head, *shown, new.tail))
+    return spliced if _is_sound(spliced, form) else None
+
+
+def _is_sound(document: bytes, form: str) -> bool:
+    try:
+        if form == "json":
+            json.loads(document)
+        else:
+            parse_xml(document)
+    except ValueError:
+        return False
+    return True
 
 
 def vocabularies(document: Cut, ids: Iterable[str]) -> frozenset[str]:
