@@ -973,7 +973,7 @@ def test_memory_is_flat_over_ten_thousand_pictures(tmp_path: Path) -> None:
         scope = {"type": "http", "method": "GET", "headers": [], "path_params": {"rest": rest}}
         for _ in range(2):
             await proxy(scope, receive, send)
-        assert statuses == [200, 0, 200, 0]
+        assert [status for status in statuses if status] == [200, 200]  # whatever pieces they came in
 
     async def show_all(proxy: ImageProxy, numbers: range) -> None:
         for start in range(numbers.start, numbers.stop, 20):
