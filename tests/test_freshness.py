@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def site(site: "Site") -> "Site":
-    """A source that is read each minute, and one that is read every two hours."""
+    """A source that is read every two minutes, and one that is read every hour and a half."""
     site.sources[0]["every"] = "2m"
     site.add_source("slow", every="90m")
     site.feeds = [

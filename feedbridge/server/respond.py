@@ -8,6 +8,7 @@ from email.utils import formatdate
 from functools import lru_cache
 
 Headers = list[tuple[bytes, bytes]]
+_Shared = tuple[tuple[bytes, bytes], ...]
 
 ALLOWED = ("GET", "HEAD")
 
@@ -223,11 +224,8 @@ def _choose(served: Served, accept_encoding: str | None) -> Encoded | LargeFile:
 
 
 @lru_cache(maxsize=512)
-def _headers(etag: str, last_modified: int, is_feed: bool, terms: Terms) -> tuple[Headers, Headers]:
-    """The headers that a 304 repeats, for caches need them (RFC 9110 section 15.4.5), and more that a 200 has.
-
-    They are given out again and again: whoever adds to them makes a list of his own.
-    """
+def _headers(etag: str, last_modified: int, is_feed: bool, terms: Terms) -> tuple[_Shared, _Shared]:
+    """The headers that a 304 repeats, for caches need them (RFC 9110 section 15.4.5), and more that a 200 has."""
     standing = [
         (b"etag", etag.encode()),
         (b"last-modified", formatdate(last_modified, usegmt=True).encode()),
@@ -239,7 +237,7 @@ def _headers(etag: str, last_modified: int, is_feed: bool, terms: Terms) -> tupl
         standing.append((b"access-control-allow-origin", b"*"))
         links = (("self", terms.self_link), ("hub", terms.hub))
         beside += [(b"link", f'<{link}>; rel="{rel}"'.encode()) for rel, link in links if link]
-    return standing, beside
+    return tuple(standing), tuple(beside)
 
 
 def _is_known(asked: Asked, etag: str, last_modified: int) -> bool:

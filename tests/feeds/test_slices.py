@@ -134,3 +134,18 @@ def test_no_entry_is_put_in_twice_or_lost(form: str) -> None:
     assert slices.splice(body, form, {}, []) is None
     assert slices.splice(body, form, {}, ["urn:example:1"]) == body
     assert slices.splice(body[:-1], form, {}, ["urn:example:1"]) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "broken"), [("atom", b"\n  <entry>\n"), ("rss", b"\n    <item>&\n"), ("json", b"\n  {,}")]
+)
+def test_what_nobody_could_read_is_not_put_together(form: str, broken: bytes) -> None:
+    """What comes of it is parsed once more: an entry that spoils the document is not let in."""
+    entry = Entry(id="urn:example:1", title="T", link=None, published=MOMENT, updated=MOMENT, content="x")
+    other = replace(entry, id="urn:example:2")
+    body = WRITERS[form](feed_of([entry])).body
+    whole = slices.cut(WRITERS[form](feed_of([other])).body, form)
+    assert whole is not None
+    ids = [entry.id, other.id]
+    assert slices.splice(body, form, whole.entries, ids) == WRITERS[form](feed_of([entry, other])).body
+    assert slices.splice(body, form, {other.id: broken}, ids) is None

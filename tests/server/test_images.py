@@ -886,7 +886,9 @@ def test_a_long_line_is_not_made_longer(gallery: Gallery, monkeypatch: pytest.Mo
     second = gallery.show(says(photo()), "/second")
     with ThreadPoolExecutor(1) as reader:
         waiting = reader.submit(gallery.get, first)
+        end = time.monotonic() + 10
         while not gallery.host.asked("/first"):
+            assert time.monotonic() < end
             time.sleep(0.01)
         late = gallery.get(second)
         assert_placeholder(late, 503)

@@ -61,7 +61,7 @@ def test_a_page_names_no_hub() -> None:
 def test_not_modified_repeats_what_caches_need() -> None:
     """A 304 carries ETag, Last-Modified, Cache-Control and Vary, no body, and little else (RFC 9110 section 15.4.5)."""
     reply = respond("GET", Asked(if_none_match='"abc-br"', accept_encoding="br"), SERVED, TERMS)
-    assert (reply.status, reply.body, reply.headers) == (304, b"", [(b"etag", b'"abc-br"'), *STANDING])
+    assert (reply.status, reply.body, reply.headers) == (304, b"", ((b"etag", b'"abc-br"'), *STANDING))
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
