@@ -167,7 +167,7 @@ def serve(asked: BinaryIO, answers: BinaryIO) -> None:
     while (orders := receive(asked)) is not None:
         for one in json.loads(orders):
             with alarm(seconds):
-                order = Order(**(one | {"file": FoundFile(**one["file"])}))
+                order = Order(**(one | {"file": FoundFile(*one["file"])}))
                 send(answers, _answer(prepare(recipe, order)))
 
 

@@ -74,7 +74,7 @@ def test_what_is_wrong_is_told(recipe: Recipe, write: Callable[[bytes], Order]) 
     assert nothing.identity is not None
     assert nothing.unusable == "holds no article: neither title nor text"
     order = write(BODY)
-    moved = replace(order, file=replace(order.file, size=1))
+    moved = replace(order, file=order.file._replace(size=1))
     assert prepare(recipe, moved) == Prepared(unread="is still being written")
     assert prepare(recipe, replace(moved, settled=True)) == Prepared(unread="is still being written")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from feedbridge.errors import FetchError, UnusableItem
 from feedbridge.model import FolderRequest
@@ -23,9 +24,8 @@ class Unsettled(UnusableItem):
     """The file is still being written, or cannot be read now; the next refresh tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file as the folder lists it.
+class FoundFile(NamedTuple):
+    """A file as the folder lists it; of these there may be very many.
 
     Attributes:
         path: Relative to the folder, with `/`; bytes that are no UTF-8 come as lone surrogates.
@@ -77,9 +77,8 @@ def list_folder(request: FolderRequest) -> Listing:
         root = request.root.resolve(strict=True)
         files: list[FoundFile] = []
         refused: list[tuple[str, str]] = []
-        for path, entry in _walk(root, request.leave_out, refused):
-            if wanted.fullmatch(path):
-                _take(path, entry, files, refused)
+        for path, entry in _walk(root, request.leave_out, wanted, refused):
+            _take(path, entry, files, refused)
     except NotADirectoryError as error:
         raise FetchError(f"{request.root}: is not a folder; mend `path`") from error
     except FileNotFoundError as error:
@@ -164,37 +163,54 @@ def too_long(size: int, limit: int) -> str:
     return f"is too long: {size:,} bytes, and max_file_bytes is {limit:,}"
 
 
-def _walk(root: Path, leave_out: Path | None, refused: list[tuple[str, str]]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All entries that may be files; a folder is visited once, by its own name sooner than by that of a link."""
+def _walk(
+    root: Path, leave_out: Path | None, wanted: re.Pattern[str], refused: list[tuple[str, str]]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All that may be wanted files, each to be looked at before the next is asked for.
+
+    A folder is visited once, by its own name sooner than by that of a link.
+    """
     pending = [("", str(root))]
     linked: list[tuple[str, str]] = []
     seen: set[tuple[int, int]] = set()
     if leave_out is not None and leave_out.is_dir():
-        seen.add(_identity(str(leave_out)))
+        seen.add(_identity(leave_out))
     while pending or linked:
         prefix, folder = pending.pop() if pending else heapq.heappop(linked)
         try:
-            identity = _identity(folder)
-            entries = [] if identity in seen else list(os.scandir(folder))
+            handle, entries = _open(folder, seen)
         except OSError as error:
             if not prefix:
                 raise
             refused.append((storable(prefix), f"cannot be listed ({error.strerror})"))
             continue
-        seen.add(identity)
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = prefix + entry.name
-            if entry.is_symlink() and not _stays_inside(entry, root):
-                refused.append((storable(path), "is a link that leads out of the folder, or nowhere"))
-            elif _is_folder(entry):
-                if entry.is_symlink():
-                    heapq.heappush(linked, (path + "/", entry.path))
-                else:
-                    pending.append((path + "/", entry.path))
-            else:
-                yield path, entry
+        try:
+            for entry in entries:
+                path = prefix + entry.name
+                if entry.is_symlink() and not _stays_inside(f"{folder}/{entry.name}", root):
+                    refused.append((storable(path), "is a link that leads out of the folder, or nowhere"))
+                elif _is_folder(entry):
+                    if entry.is_symlink():
+                        heapq.heappush(linked, (path + "/", f"{folder}/{entry.name}"))
+                    else:
+                        pending.append((path + "/", f"{folder}/{entry.name}"))
+                elif wanted.fullmatch(path):
+                    yield path, entry
+        finally:
+            os.close(handle)
+
+
+def _open(folder: str, seen: set[tuple[int, int]]) -> tuple[int, list[os.DirEntry[str]]]:
+    """A folder's handle, and what is in it if it was not seen yet; so no entry's whole path need be looked up."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        identity = _identity(handle)
+        entries = [] if identity in seen else [entry for entry in os.scandir(handle) if entry.name[0] != "."]
+    except BaseException:
+        os.close(handle)
+        raise
+    seen.add(identity)
+    return handle, entries
 
 
 def _take(path: str, entry: os.DirEntry[str], files: list[FoundFile], refused: list[tuple[str, str]]) -> None:
@@ -209,9 +225,9 @@ def _take(path: str, entry: os.DirEntry[str], files: list[FoundFile], refused: l
         refused.append((storable(path), "is not a file"))
 
 
-def _stays_inside(entry: os.DirEntry[str], root: Path) -> bool:
+def _stays_inside(path: str, root: Path) -> bool:
     try:
-        return Path(entry.path).resolve(strict=True).is_relative_to(root)
+        return Path(path).resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):
         return False
 
@@ -223,8 +239,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _identity(folder: str) -> tuple[int, int]:
-    found = os.stat(folder)  # noqa: PTH116  (a path would be made for every folder)
+def _identity(folder: int | Path) -> tuple[int, int]:
+    found = os.stat(folder)  # noqa: PTH116  (it may be a handle)
     return found.st_dev, found.st_ino
 
 

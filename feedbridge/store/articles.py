@@ -215,7 +215,7 @@ def standing(connection: Connection, source_id: int) -> dict[str, Standing]:
     """How each file of a source stands, by key."""
     columns = (files.c.size, files.c.mtime_ns, files.c.article_id, files.c.unusable, files.c.missing)
     query = select(files.c.path, *columns).where(files.c.source_id == source_id)
-    return {path: Standing(*parts) for path, *parts in connection.execute(query).all()}
+    return {row[0]: Standing(*row[1:]) for row in connection.execute(query).all()}
 
 
 def known_files(connection: Connection, source_id: int, keys: Iterable[str]) -> dict[str, KnownFile]:
