@@ -5,7 +5,6 @@
 Commands import what they need when they run, so that `--help`, `--version` and completion answer at once.
 """
 
-import io
 import json
 import os
 import shlex
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feedbridge import __version__
+from feedbridge import __version__, defaults
 from feedbridge.errors import FeedbridgeError, SettingsError
-from feedbridge.terminal import printable
+from feedbridge.terminal import printable, put, spell_out
 
 if TYPE_CHECKING:
     from feedbridge.settings import Settings
@@ -69,9 +68,7 @@ def _options(
         typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and leave."),
     ] = False,
 ) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    spell_out()
 
 
 @app.command()
@@ -93,6 +90,7 @@ def build(
 
         settings = _load(config)
         done = _build(settings, accept=_known_sources(_path(config), settings, accept or []), rebuild=rebuild)
+        _note_standstill(_path(config), settings, done)
         _print(as_json, reports.build_values(done), lambda: reports.build_lines(done, shown=_SHOWN))
         raise typer.Exit(1 if done.failed else 0)
 
@@ -282,9 +280,7 @@ def schema() -> None:
 
 
 def _path(config: Path | None) -> Path:
-    from feedbridge.settings import DEFAULT_PATH
-
-    return config or DEFAULT_PATH
+    return config or defaults.SETTINGS
 
 
 def _load(config: Path | None) -> "Settings":
@@ -317,6 +313,24 @@ def _build(settings: "Settings", **wishes: Any) -> Any:
         bar.close()
 
 
+def _note_standstill(path: Path, settings: "Settings", done: Any) -> None:
+    """Let the next build end at once, if nothing moves until then."""
+    from feedbridge import reports, standstill
+    from feedbridge.settings import strangers
+
+    if done.rest is None or strangers(os.environ):
+        return
+    lines = [printable(line, _LINE) for line in reports.build_lines(done.rest.build, shown=_SHOWN)]
+    standstill.note(
+        done.rest.seen,
+        settings=path,
+        environ=os.environ,
+        store=settings.site.store_path,
+        values=reports.build_values(done.rest.build),
+        lines=lines,
+    )
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -335,25 +349,11 @@ def _print(as_json: bool, values: Any, lines: Callable[[], list[str]]) -> None:
 
 def _say_json(values: Any) -> None:
     """Print JSON in ASCII, which is the same in every locale and moves no cursor."""
-    _put(json.dumps(values, indent=2, default=str))
+    put(json.dumps(values, indent=2, default=str))
 
 
 def _say(*lines: str) -> None:
-    _put("\n".join(printable(line, _LINE) for line in lines))
-
-
-def _put(text: str) -> None:
-    """Print; that the reader has left changes nothing, and that there is no room is told.
-
-    Raises:
-        FeedbridgeError: Standard output cannot be written.
-    """
-    try:
-        typer.echo(text)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that no buffer fails again at the end
-        if not isinstance(error, BrokenPipeError):
-            raise FeedbridgeError(f"standard output: cannot be written ({error.strerror})") from error
+    put("\n".join(printable(line, _LINE) for line in lines))
 
 
 def _complain(line: str) -> None:

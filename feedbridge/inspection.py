@@ -3,13 +3,13 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from feedbridge import composing, schedule
+from feedbridge import composing, schedule, standstill
 from feedbridge.articles.identity import spellings
 from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise, recognise
 from feedbridge.errors import SourceError, reason_of
@@ -192,9 +192,12 @@ def status(settings: Settings, *, now: datetime) -> Status:
     Raises:
         StoreError: There is no store yet, or it cannot be read.
     """
+    looked_at = standstill.looked_at(settings.site.store_path)
     with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
         return Status(
-            sources=tuple(_source_status(connection, source, now=now) for source in settings.source),
+            sources=tuple(
+                _source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
+            ),
             feeds=tuple(_feed_statuses(connection, settings)),
         )
 
@@ -209,8 +212,12 @@ def back_up(settings: Settings, target: Path) -> None:
         store.back_up(target)
 
 
-def _source_status(connection: Connection, source: Source, *, now: datetime) -> SourceStatus:
+def _source_status(
+    connection: Connection, source: Source, *, looked_at: datetime | None, now: datetime
+) -> SourceStatus:
     summary = polls.summary(connection, source.name, now=now, normaliser=NORMALISER_VERSION)
+    if looked_at and summary.last_success:  # builds that found that nothing had moved have not opened the store
+        summary = replace(summary, last_success=max(looked_at, summary.last_success))
     return SourceStatus(
         summary=summary,
         ailing=summary.failures >= schedule.AILING_AFTER,

@@ -6,18 +6,21 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
-from feedbridge.policies import LONGEST_CHAIN
-from feedbridge.refresh import poll_of, refresh
+from feedbridge.fetch.files import Listing
+from feedbridge.policies import LONGEST_CHAIN, SERVE
+from feedbridge.refresh import at_rest, poll_of, refresh, request_of
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
+from feedbridge.standstill import Standstill
 from feedbridge.store import articles, polls
 from feedbridge.store.database import Store
+from feedbridge.store.feeds import written
 from feedbridge.tally import FirstLook, Tally, Wish
 
 if TYPE_CHECKING:
@@ -44,15 +47,29 @@ _Wishes = Mapping[str, Wish]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Build:
-    """What a build did."""
+    """What a build did; and what the next one would find, if that is nothing to do and nothing moves."""
 
     tallies: tuple[Tally, ...]
     published: publishing.Report
+    rest: "Rest | None" = None
 
     @property
     def failed(self) -> bool:
         """Whether a source or the output failed."""
         return any(tally.error for tally in self.tallies) or bool(self.published.errors)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rest:
+    """What a build saw and left, where the next one would find nothing to do; and what that one would tell."""
+
+    seen: Standstill
+    tallies: tuple[Tally, ...]
+
+    @property
+    def build(self) -> Build:
+        """The next one."""
+        return Build(tallies=self.tallies, published=publishing.Report())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,14 +117,41 @@ def build(
             )
             for source in settings.source
         }
-        tallies = _refresh_folders(store, settings, wishes, progress) | _visit_sites(
+        listings: dict[str, Listing] = {}
+        tallies = _refresh_folders(store, settings, wishes, progress, listings) | _visit_sites(
             store, settings, wishes, progress, now=now
         )
         patience = publishing.Patience(COPIES_SECONDS)
         _publish(store, settings, now=now, report=report, patience=patience)
         if settings.looks_for_pictures:
             _settle_pictures(store, settings, progress, now=now, report=report, patience=patience)
-    return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report)
+        rest = _rest(store, settings, listings, report, now=now)
+    return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report, rest=rest)
+
+
+def _rest(
+    store: Store, settings: Settings, listings: Mapping[str, Listing], report: publishing.Report, *, now: datetime
+) -> Rest | None:
+    """What the next build would find, if nothing moves; None where it would still have something to do.
+
+    So it is where time may bring something new, or the web.
+    """
+    by_time = settings.uses(SERVE) or any(isinstance(table.keep, timedelta) for table in settings.feed)
+    if by_time or settings.looks_for_pictures or report.errors or report.held:
+        return None
+    folders, tallies = [], []
+    for source in settings.source:
+        listing = listings.get(source.name)
+        if not isinstance(source, ArchiveSource) or listing is None:
+            return None
+        tally = at_rest(store, source, listing, Wish(now=now))
+        if tally is None:
+            return None
+        tallies.append(tally)
+        folders.append((request_of(source, leave_out=settings.site.output), listing))
+    with store.transaction() as connection:
+        files = tuple(f"{settings.site.output}/{path}" for path in written(connection))
+    return Rest(seen=Standstill(folders=tuple(folders), files=files), tallies=tuple(tallies))
 
 
 def _first_look(store: Store, settings: Settings, source: Source, *, now: datetime) -> FirstLook | None:
@@ -123,13 +167,16 @@ def _first_look(store: Store, settings: Settings, source: Source, *, now: dateti
     return FirstLook(count=max(table.limit for table in tables) + FIRST_LOOK_SPARE, done=publish)
 
 
-def _refresh_folders(store: Store, settings: Settings, wishes: _Wishes, progress: Progress) -> dict[str, Tally]:
-    """Refresh the folders one after the other."""
+def _refresh_folders(
+    store: Store, settings: Settings, wishes: _Wishes, progress: Progress, listings: dict[str, Listing]
+) -> dict[str, Tally]:
+    """Refresh the folders one after the other, and note what is in them."""
     tallies = {}
     for source in settings.source:
         if isinstance(source, ArchiveSource):
             try:
-                tally = refresh(store, source, wishes[source.name], partial(progress, source.name))
+                listed = partial(listings.__setitem__, source.name)
+                tally = refresh(store, source, wishes[source.name], partial(progress, source.name), listed=listed)
             except FeedbridgeError:
                 raise
             except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)

@@ -1,6 +1,6 @@
 """One refresh of a folder: which files are new or changed, so that they are to be read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,22 @@ from feedbridge.store.database import Store
 from feedbridge.tally import Progress, Tally, Wish
 
 
-def refresh(store: Store, source: ArchiveSource, wish: Wish, progress: Progress) -> Tally:
+def refresh(
+    store: Store,
+    source: ArchiveSource,
+    wish: Wish,
+    progress: Progress,
+    *,
+    listed: Callable[[folder.Listing], object] = lambda _: None,
+) -> Tally:
     """Refresh a source; a failure is its own, and is told in the tally.
+
+    Args:
+        store: Open for writing.
+        source: Its settings.
+        wish: How it is to be refreshed.
+        progress: Told how far it is.
+        listed: Told what the folder holds, before anything is read.
 
     Raises:
         StoreError: The store cannot be written.
@@ -25,12 +39,28 @@ def refresh(store: Store, source: ArchiveSource, wish: Wish, progress: Progress)
     with store.transaction() as connection:
         state = polls.source_state(connection, source.name)
     try:
-        _Refresh(store, source, wish, state, tally).run(progress)
+        _Refresh(store, source, wish, state, tally).run(progress, listed)
     except SourceError as error:
         tally.error = str(error)
         with store.transaction() as connection:
             polls.record(connection, state.row, poll_of(tally, now=wish.now))
     return tally
+
+
+def at_rest(store: Store, source: ArchiveSource, listing: folder.Listing, wish: Wish) -> Tally | None:
+    """What a refresh would tell that finds the folder so; None where it would have something to do.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    tally = Tally(source=source.name)
+    with store.transaction() as connection:
+        state = polls.source_state(connection, source.name)
+    try:
+        gone, due = _Refresh(store, source, wish, state, tally).compare(listing)
+    except SourceError:
+        return None
+    return None if gone or due or state.shape != source.shape() else tally
 
 
 def request_of(source: ArchiveSource, *, leave_out: Path | None) -> FolderRequest:
@@ -52,22 +82,33 @@ class _Refresh:
         self._standing: Mapping[str, Standing] = {}
         self._absent: set[str] = set()
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
         listing = folder.list_folder(self._request)
-        with self._store.transaction() as connection:
-            self._standing = articles.standing(connection, self._state.row)
-        self._tally.files = len(listing.files)
-        self._tally.unusable += listing.refused
-        self._absent |= self._standing.keys() - listing.keys()
-        gone = self._gone()
-        if due := list(self._due(listing.files)):
+        listed(listing)
+        gone, due = self.compare(listing)
+        if due:
             self._gather(due, progress)
-        self._tally.unusable.sort()
+            self._tally.unusable.sort()
         with self._store.transaction() as connection:
             articles.mark_missing(connection, self._state.row, gone)
             polls.record_success(
                 connection, self._state.row, poll_of(self._tally, now=self._wish.now), shape=self._shape
             )
+
+    def compare(self, listing: folder.Listing) -> tuple[list[str], list[folder.FoundFile]]:
+        """The files that are gone, and those that are to be read.
+
+        Raises:
+            FetchError: More than half of all are gone.
+        """
+        with self._store.transaction() as connection:
+            self._standing = articles.standing(connection, self._state.row)
+        self._tally.files = len(listing.files)
+        self._tally.unusable += listing.refused
+        self._absent |= self._standing.keys() - listing.keys()
+        gone, due = self._gone(), list(self._due(listing.files))
+        self._tally.unusable.sort()
+        return gone, due
 
     def _gather(self, due: Sequence[folder.FoundFile], progress: Progress) -> None:
         from feedbridge.gathering import Gathering  # here, for it takes long to load, and mostly nothing is due

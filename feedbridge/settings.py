@@ -35,12 +35,10 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from feedbridge import defaults
 from feedbridge.errors import SettingsError
 from feedbridge.policies import MIRROR, Chain, Policy, parse_chain
 from feedbridge.reach import Allowance, parse_allowance
-
-DEFAULT_PATH = Path("config/feedbridge.toml")
-ENVIRONMENT_PREFIX = "FEEDBRIDGE_"
 
 _DURATION = re.compile(r"(?P<count>\d{1,9})\s*(?P<unit>[smhdwy])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
@@ -378,7 +376,7 @@ class Site(_WithImages):
         default=Path("public"), validate_default=True, description="The folder that the files are written to."
     )
     store: str = Field(
-        default="sqlite:///var/feedbridge.db",
+        default=defaults.STORE,
         validate_default=True,
         description="The database: `sqlite:///` and a path.",
     )
@@ -767,14 +765,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 def environment_names() -> tuple[str, ...]:
     """The environment variables that override `[site]`."""
     return tuple(
-        f"{ENVIRONMENT_PREFIX}{key.upper()}" for key in Site.model_fields if key not in {"image_rule", "host_rule"}
+        f"{defaults.PREFIX}{key.upper()}" for key in Site.model_fields if key not in {"image_rule", "host_rule"}
     )
 
 
 def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Variables that look like ours and are none, such as a misspelt one."""
-    known = {*environment_names(), f"{ENVIRONMENT_PREFIX}CONFIG"}
-    return tuple(name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+    known = {*environment_names(), f"{defaults.PREFIX}CONFIG"}
+    return tuple(name for name in environ if name.startswith(defaults.PREFIX) and name not in known)
 
 
 def schema() -> dict[str, Any]:
@@ -816,7 +814,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _overrides(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
     for name in environment_names():
         if name in environ:
-            yield name.removeprefix(ENVIRONMENT_PREFIX).lower(), (name, environ[name])
+            yield name.removeprefix(defaults.PREFIX).lower(), (name, environ[name])
 
 
 def _complaint(path: Path, tables: Mapping[str, Any], variables: Mapping[str, str], details: ErrorDetails) -> str:

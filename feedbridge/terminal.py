@@ -1,9 +1,14 @@
 """What people see on a terminal: a progress bar where somebody looks, and foreign text that keeps its place."""
 
 import contextlib
+import io
+import os
+import sys
 import time
 import unicodedata
-from typing import TextIO
+from typing import NoReturn, TextIO
+
+from feedbridge.errors import FeedbridgeError
 
 _REDRAW_SECONDS = 0.1
 _WIDTH = 24
@@ -42,6 +47,37 @@ class Bar:
             if self._stream is not None:
                 self._stream.write(f"\r\x1b[K{line}")
                 self._stream.flush()
+
+
+def spell_out() -> None:
+    """Let what the terminal's encoding lacks be spelled out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def put(text: str) -> None:
+    """Print; that the reader has left changes nothing, and that there is no room is told.
+
+    Raises:
+        FeedbridgeError: Standard output cannot be written.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201  (there may be no standard output at all)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that no buffer fails again at the end
+        if not isinstance(error, BrokenPipeError):
+            raise FeedbridgeError(f"standard output: cannot be written ({error.strerror})") from error
+
+
+def say_and_leave(text: str) -> NoReturn:
+    """Print all that a command has to say."""
+    spell_out()
+    try:
+        put(text)
+    except FeedbridgeError as error:
+        sys.exit(f"feedbridge: {error}")
+    sys.exit(0)
 
 
 def printable(text: str, limit: int = 500) -> str:

@@ -671,7 +671,10 @@ def test_help_version_and_completion_answer_at_once(words: list[str], environmen
     loaded = set(done.stderr.split())
     assert {name for name in loaded if name.partition(".")[0] in _HEAVY} == set()
     ours = {name for name in loaded if name.partition(".")[0] == "feedbridge"}
-    assert ours == {"feedbridge", *(f"feedbridge.{name}" for name in ("__main__", "cli", "errors", "terminal"))}
+    if words[:1] == ["build"]:  # which looks first whether there is anything to do
+        ours -= {f"feedbridge.{name}" for name in ("standstill", "fetch", "fetch.files", "model")}
+    names = ("__main__", "cli", "defaults", "errors", "terminal")
+    assert ours == {"feedbridge", *(f"feedbridge.{name}" for name in names)}
 
 
 def test_help_does_not_even_load_pydantic() -> None:

@@ -12,14 +12,13 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from feedbridge import reading, settings, visiting
+from feedbridge import defaults, reading, settings, visiting
 from feedbridge.cli import app
 from feedbridge.fetch import client, validators
 from feedbridge.model import Image
 from feedbridge.policies import parse_policy
 from feedbridge.reach import Allowance
 from feedbridge.settings import (
-    DEFAULT_PATH,
     ArchiveSource,
     FeedSource,
     FeedTable,
@@ -188,7 +187,7 @@ def test_every_variable_is_listed() -> None:
     for name in environment_names():
         assert f"`{name}`" in text, f"README.md: ### `[site]` does not list {name}"
     assert "`FEEDBRIDGE_CONFIG`" in section("## Commands")
-    assert f"`{DEFAULT_PATH}`" in section("## Commands")
+    assert f"`{defaults.SETTINGS}`" in section("## Commands")
 
 
 def test_no_variable_is_listed_that_is_none() -> None:
