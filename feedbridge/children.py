@@ -65,9 +65,9 @@ def collect_seldom() -> None:
 
     For processes that work through much and end: nearly all of what they let go is free at once, being in no circle.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)
+    gc.enable()
 
 
 def streams() -> tuple[BinaryIO, BinaryIO]:

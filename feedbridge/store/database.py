@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pydantic import ValidationError
-from sqlalchemy import URL, Connection, QueuePool, create_engine, event, text
+from sqlalchemy import URL, Column, Connection, MetaData, QueuePool, String, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from feedbridge.errors import StoreError
+from feedbridge.store.schema import metadata
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Revisions of the schema, oldest first; the last is this program's."""
@@ -151,9 +152,12 @@ class Store:
             )
         if not self._write:
             raise StoreError(f'{self.path}: is of an older version; "feedbridge build" brings it up to date')
-        if revision is not None:
+        if revision is None:
+            self._create()
+        else:
             self._copy(revision)
-        self._migrate()
+            self._migrate()
+        self._engine.dispose()  # some questions stay open on the connection, and a log in use cannot shrink
 
     def _revision(self) -> str | None:
         with self.transaction() as connection:
@@ -163,6 +167,13 @@ class Store:
         if tables:
             raise StoreError(f"{self.path}: is a database of another program; name another file as `store`")
         return None
+
+    def _create(self) -> None:
+        """Make all tables as the migrations would leave them, of which the library takes long to load."""
+        with self.transaction() as connection:
+            metadata.create_all(connection)
+            Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)).create(connection)
+            connection.execute(text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": REVISIONS[-1]})
 
     def _copy(self, revision: str) -> None:
         """Keep a copy of an older store beside it before it is migrated."""
@@ -179,7 +190,6 @@ class Store:
         with self.transaction() as connection:
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
-        self._engine.dispose()  # some of its questions stay open on the connection, and a log in use cannot shrink
 
 
 def _is_store(path: Path) -> bool:

@@ -101,8 +101,8 @@ def migrations_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *, then: str)
     monkeypatch.setattr(database, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006"))
 
 
-def test_migrations_make_exactly_the_schema(store: Store) -> None:
-    """What the migrations make is what the code believes in, to the last index."""
+def test_a_new_store_has_exactly_the_schema(store: Store) -> None:
+    """What is made is what the code believes in, to the last index, and is of the newest revision."""
     with store.transaction() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
@@ -261,6 +261,29 @@ INSERT INTO files SELECT 1, id || '.md', 10, 20, NULL, id, NULL, 0 FROM articles
 INSERT INTO feeds VALUES (1, 'news', 'news', NULL, 'urn:example:feed', 1600000000000, '50/1048576', NULL);
 INSERT INTO feed_entries SELECT 1, id, 1600000000000 + id, published, uid, NULL FROM articles WHERE id < 3
 """
+
+
+def shape(path: Path) -> dict[str, object]:
+    """What the database knows of its tables, whatever the order in which it was told."""
+    tables = ask(path, "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main'")
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = '{0}' ORDER BY name"
+    columns = "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{0}') ORDER BY name"
+    links = 'SELECT "table", "from", "to", on_delete FROM pragma_foreign_key_list(\'{0}\') ORDER BY 1, 2'
+    return {
+        name: (kind, [ask(path, question.format(name)) for question in (columns, indexes, links)])
+        for name, *kind in tables
+        if name != "sqlite_sequence"
+    }
+
+
+def test_a_new_store_is_as_migrations_would_leave_it(tmp_path: Path) -> None:
+    """Though they are not run for it."""
+    make_first(tmp_path / "migrated.db")
+    for name in ("migrated.db", "new.db"):
+        with Store(tmp_path / name, write=True):
+            pass
+    assert len(shape(tmp_path / "new.db")) > 10
+    assert shape(tmp_path / "new.db") == shape(tmp_path / "migrated.db")
 
 
 def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> None:
