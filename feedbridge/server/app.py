@@ -192,8 +192,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self._started = True
             self._metrics.answered(message["status"])
-        else:
-            self._metrics.sent(len(message.get("body", b"")))
+        elif body := message.get("body"):
+            self._metrics.sent(len(body))
         await self._send(message)
 
     async def fail(self, status: int, text: str) -> None:
