@@ -6,6 +6,7 @@ many bytes.
 """
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -16,6 +17,12 @@ from typing import IO, BinaryIO
 
 OUT_OF_MEMORY = 12
 """The exit code of a process that has no memory left (ENOMEM)."""
+
+LARGE_BYTES = 256 * 1024
+"""Memory that is asked for in such pieces, or larger ones, is given back once it is free."""
+
+_M_MMAP_THRESHOLD = -3
+"""By this name `mallopt` knows that bound (malloc.h of the GNU C library)."""
 
 _LENGTH = 4
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
@@ -64,10 +71,13 @@ def collect_seldom() -> None:
     """Let the garbage collector leave alone what is there for good, and look at the rest one time where it did seventy.
 
     For processes that work through much and end: nearly all of what they let go is free at once, being in no circle.
+    Whole documents among it go back to the system, where the C library would keep their room for the next.
     """
     gc.freeze()
     gc.set_threshold(50_000)
     gc.enable()
+    with contextlib.suppress(OSError, AttributeError):  # not every system's C library has it
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def streams() -> tuple[BinaryIO, BinaryIO]:
