@@ -275,7 +275,7 @@ def _title_of(source: Source, facts: Facts) -> str:
 
 def key_file(settings: Settings) -> Path:
     """The file with the keys that sign pictures, beside the store."""
-    return settings.site.store_path.with_name(FILE_NAME)
+    return settings.site.state_folder / FILE_NAME
 
 
 def keys_of(settings: Settings) -> Keys | None:
@@ -290,7 +290,7 @@ def keys_of(settings: Settings) -> Keys | None:
 
 def cache_folder(settings: Settings) -> Path:
     """The folder with pictures that are served, beside the store."""
-    return settings.site.store_path.with_name("pictures")
+    return settings.site.state_folder / "pictures"
 
 
 def document_path(feed: str, number: int, form: str) -> str:

@@ -105,7 +105,7 @@ def run(path: Path, environ: Mapping[str, str], *, rebuild: bool = False) -> int
     """
     loaded = settings.load(path, environ)
     sys.setswitchinterval(0.001)  # the event loop gets its turn soon, whatever the working threads do
-    with Store(loaded.site.store_path, write=True, rebuild=rebuild) as store:
+    with Store(loaded.site.store, write=True, rebuild=rebuild) as store:
         return _run(_Daemon(path, environ, loaded, store).run())
 
 
@@ -287,9 +287,7 @@ class _Daemon:
         gc.collect()
         gc.freeze()  # what is there for good is not looked through again and again, while all else waits
         self._manager.ready()
-        self._log.info(
-            "started", url=f"http://{self._settings.site.listen}/", store=str(self._store.path), pid=os.getpid()
-        )
+        self._log.info("started", url=f"http://{self._settings.site.listen}/", store=self._store.name, pid=os.getpid())
         await self._stop.wait()
         self._abandoned = time.monotonic() + STOP_SECONDS
         await self._rest(scheduler, background)
@@ -682,7 +680,7 @@ class _Daemon:
 
     def _check_store(self) -> str | None:
         try:
-            with Store(self._store.path, write=False) as store, store.transaction() as connection:
+            with Store(self._store.address, write=False) as store, store.transaction() as connection:
                 articles.latest_revision(connection)
         except FeedbridgeError as error:
             return str(error)

@@ -24,7 +24,7 @@ from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
 from feedbridge.store import articles, feeds, polls, visits
 from feedbridge.store.articles import Kept
-from feedbridge.store.database import Store
+from feedbridge.store.database import Store, is_there
 from feedbridge.store.visits import Visit
 
 
@@ -142,8 +142,8 @@ def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Exp
         StoreError: The store cannot be read.
     """
     found: list[Explanation] = []
-    if settings.site.store_path.exists():
-        with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
+    if is_there(settings.site.store):
+        with Store(settings.site.store, write=False) as store, store.transaction() as connection:
             kept = articles.search(connection, spellings(folder.storable(link_or_file)))
             found = [_explain_kept(connection, settings, row, one) for row, one in kept.items()]
             found = found or list(_explain_known_file(connection, settings, link_or_file))
@@ -192,8 +192,8 @@ def status(settings: Settings, *, now: datetime) -> Status:
     Raises:
         StoreError: There is no store yet, or it cannot be read.
     """
-    looked_at = standstill.looked_at(settings.site.store_path)
-    with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
+    looked_at = standstill.looked_at(settings.site.store)
+    with Store(settings.site.store, write=False) as store, store.transaction() as connection:
         return Status(
             sources=tuple(
                 _source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
@@ -208,7 +208,7 @@ def back_up(settings: Settings, target: Path) -> None:
     Raises:
         StoreError: There is no store, or the copy cannot be written.
     """
-    with Store(settings.site.store_path, write=False) as store:
+    with Store(settings.site.store, write=False) as store:
         store.back_up(target)
 
 

@@ -106,7 +106,7 @@ def build(
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     report = publishing.Report()
-    with Store(settings.site.store_path, write=True, rebuild=rebuild) as store:
+    with Store(settings.site.store, write=True, rebuild=rebuild) as store:
         wishes = {
             source.name: Wish(
                 now=now,
@@ -320,7 +320,7 @@ def remove(settings: Settings, name: str, *, now: datetime) -> Removal:
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     report = publishing.Report()
-    with Store(settings.site.store_path, write=True) as store:
+    with Store(settings.site.store, write=True) as store:
         with store.transaction() as connection:
             known = articles.search(connection, spellings(name))
             found = {row: one for row, one in known.items() if not one.removed}

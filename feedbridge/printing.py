@@ -269,7 +269,7 @@ def main() -> None:
 def _serve(settings: Settings, facts: Facts, asked: IO[bytes], answers: IO[bytes]) -> None:
     album = Album(base_url=settings.site.base_url, keys=keys_of(settings))
     folder = OutputFolder(settings.site.output)
-    with Store(settings.site.store_path, write=False) as store:
+    with Store(settings.site.store, write=False) as store:
         while job := receive(asked):
             printed = _print_job(store, folder, settings, facts, album, pickle.loads(job))  # noqa: S301  (the same)
             send(answers, pickle.dumps(printed))

@@ -51,6 +51,7 @@ _IRI = re.compile(r"(?:https?://[^/?#]|(?!https?:)[a-z][a-z0-9+.-]*:.)", re.IGNO
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OWN_HEADERS = frozenset(("accept-encoding", "connection", "content-length", "host", "if-modified-since"))
 _OWN_HEADERS |= {"if-none-match", "referer", "te", "trailer", "transfer-encoding", "upgrade"}
+_FILE = "sqlite:///"
 _OUT_OF_LINE = {"Cc", "Cn", "Cs", "Zl", "Zp"}
 """Categories of characters that no title holds: controls, line ends, and what is no character."""
 
@@ -250,6 +251,18 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _server(address: str) -> str:
+    """The address of a database of PostgreSQL, as SQLAlchemy wants it."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in {"postgresql", "postgresql+psycopg"} and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"/[^/]+", parts.path) or not address.isprintable():
+        raise _refuse('give a whole address, such as "postgresql+psycopg://USER:PASSWORD@HOST/NAME"')
+    return f"postgresql+psycopg{address.removeprefix(parts.scheme)}"
+
+
 def _language(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}", value):
         raise _refuse('give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)')
@@ -378,7 +391,19 @@ class Site(_WithImages):
     store: str = Field(
         default=defaults.STORE,
         validate_default=True,
-        description="The database: `sqlite:///` and a path.",
+        repr=False,
+        description=(
+            "The database: `sqlite:///` and a path, or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`, in which"
+            " `${NAME}` is an environment variable."
+        ),
+    )
+    state: Location | None = Field(
+        default=None,
+        validate_default=True,
+        description=(
+            "The folder for what stands beside the database: the key and the cache of pictures that are served."
+            " Left out: that of the SQLite file, else `var`."
+        ),
     )
     language: Language | None = Field(
         default=None, description="Language of articles whose source names none (BCP 47)."
@@ -414,15 +439,33 @@ class Site(_WithImages):
     @field_validator("store")
     @classmethod
     def _absolute_store(cls, value: str, info: ValidationInfo) -> str:
-        prefix, slashes, path = value.partition("///")
-        if prefix != "sqlite:" or not slashes or not path or "\0" in path:
-            raise _refuse('give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"')
-        return f"sqlite:///{_path(path, info)}"
+        if value.startswith("postgresql"):
+            return _server(_from_environment(value, info))
+        path = value.removeprefix(_FILE)
+        if path == value or not path or "\0" in path:
+            raise _refuse(
+                'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db",'
+                " or the address of a database of PostgreSQL"
+            )
+        return f"{_FILE}{_path(path, info)}"
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _beside_the_store(cls, value: object, info: ValidationInfo) -> object:
+        store = info.data.get("store", "")
+        beside = Path(store.removeprefix(_FILE)).parent if store.startswith(_FILE) else "var"
+        return beside if value is None else value
+
+    @property
+    def state_folder(self) -> Path:
+        """Where what stands beside the database is, absolute."""
+        assert self.state is not None
+        return self.state
 
     @property
     def store_path(self) -> Path:
-        """The database file, absolute."""
-        return Path(self.store.removeprefix("sqlite:///"))
+        """The database file, absolute; only where the store is one."""
+        return Path(self.store.removeprefix(_FILE))
 
 
 class Pictures(_Table):
@@ -885,7 +928,7 @@ _PLAIN_WORDS = {
 }
 
 
-_SECRETS = frozenset(("headers", "login", "proxy"))
+_SECRETS = frozenset(("headers", "login", "proxy", "store"))
 """Keys whose values are never shown."""
 
 

@@ -134,7 +134,7 @@ def survey(settings: Settings, *, policy: Chain | None, check: int) -> Survey:
         SettingsError: The table of referers cannot be used.
     """
     count = _Count()
-    with Store(settings.site.store_path, write=False) as store, store.transaction() as connection:
+    with Store(settings.site.store, write=False) as store, store.transaction() as connection:
         album = Album(base_url=settings.site.base_url, keys=standing_keys(settings))
         for source in settings.source:
             for batch in _images(connection, source):

@@ -6,8 +6,10 @@ import fcntl
 import gc
 import json
 import os
+import pwd
 import random
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -31,6 +33,9 @@ from feedbridge import pipeline
 from feedbridge.settings import Settings
 from feedbridge.store.database import Store
 
+STORE = os.environ.get("TESTS_STORE", "sqlite")
+"""What keeps the stores of the tests: `sqlite`, or `postgresql`."""
+
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OLDEST = datetime(2024, 1, 1, 6, tzinfo=UTC)
 WRITTEN = 1_700_000_000
@@ -42,6 +47,12 @@ ENGLISH = re.findall(r"\w+", "river market today meeting statement city school p
 # How long an example takes is the machine's affair; what is held to a speed counts processor time.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is about files where no store is kept in one."""
+    if STORE != "sqlite":
+        items[:] = [item for item in items if item.get_closest_marker("sqlite") is None]
 
 
 def pytest_collection_finish() -> None:
@@ -158,10 +169,12 @@ class Shown:
 class Site:
     """An installation in a temporary folder; every build comes an hour after the one before."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: "PostgreSQL | None" = None) -> None:
         self.folder = folder
         self.public = folder / "public"
         self.store = folder / "var" / "feedbridge.db"
+        self.address = server.make() if server else f"sqlite:///{self.store}"
+        self._server = server
         self.archive = self.add_source("voa")
         self.feeds: list[dict[str, Any]] = [{"name": "news"}]
         self.pictures: dict[str, Any] = {}
@@ -182,8 +195,7 @@ class Site:
         self.sources = [*self.sources, {"name": name, "kind": "feed", "url": url, **options}]
 
     def settings(self) -> Settings:
-        site = {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options}
-        tables = {"site": site, "pictures": self.pictures, "source": self.sources, "feed": self.feeds}
+        tables = {"site": self._site(), "pictures": self.pictures, "source": self.sources, "feed": self.feeds}
         return Settings.model_validate(tables)
 
     def build(
@@ -202,7 +214,7 @@ class Site:
 
     def write_config(self) -> Path:
         """The settings as a file, for a process of its own."""
-        tables = [("[site]", {"store": f"sqlite:///{self.store}", "output": str(self.public), **self.options})]
+        tables = [("[site]", self._site())]
         tables += [("[pictures]", self.pictures)]
         tables += [("[[source]]", source) for source in self.sources]
         tables += [("[[feed]]", feed) for feed in self.feeds]
@@ -281,6 +293,8 @@ class Site:
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database itself."""
+        if self._server:
+            return self._server.ask(self.address, statement.replace("?", "%s"), *values)
         connection = sqlite3.connect(self.store)
         try:
             found = connection.execute(statement, values).fetchall()
@@ -290,7 +304,13 @@ class Site:
         return found
 
     def forget_store(self) -> None:
-        shutil.rmtree(self.store.parent)
+        shutil.rmtree(self.store.parent, ignore_errors=self._server is not None)
+        if self._server:
+            self.address = self._server.make()
+
+    def _site(self) -> dict[str, Any]:
+        place = {"store": self.address, "state": str(self.store.parent), "output": str(self.public)}
+        return place | self.options
 
     def forget_public(self) -> None:
         shutil.rmtree(self.public)
@@ -326,22 +346,156 @@ def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+class PostgreSQL:
+    """A database server in a folder of its own, reached on loopback alone; it ends with its process."""
+
+    PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._secret = secrets.token_hex(8)
+        self._count = 0
+        self._folder = Path(tempfile.mkdtemp(prefix="feedbridge-postgresql-"))
+        self._user: tuple[str, ...] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:  # the server refuses to be run by root
+            user = pwd.getpwnam("postgres")
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._user = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+        password = self._folder / "password"
+        password.write_text(self._secret, encoding="ascii")
+        words = ["initdb", f"--pgdata={self._folder / 'data'}", "--username=tests", f"--pwfile={password}"]
+        words += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--locale=C.UTF-8"]
+        words += ["--locale-provider=icu", "--icu-locale=en"]  # which orders otherwise than by code points
+        subprocess.run(self._words(*words), check=True, capture_output=True, cwd="/")
+        self.start()
+        self.ask("postgres", "CREATE DATABASE model")
+        with Store(self.address("model"), write=True):
+            pass
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        return (cls.PROGRAMS / "postgres").exists()
+
+    def _words(self, program: str, *words: str) -> list[str]:
+        """The words that start a program as a user who is not root, and end it if we end."""
+        return ["setpriv", *self._user, "--pdeathsig=INT", str(self.PROGRAMS / program), *words]
+
+    def start(self) -> None:
+        """Start the server, unless it runs, and wait until it answers."""
+        if self._process and self._process.poll() is None:
+            return
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "full_page_writes": "off",
+            "synchronous_commit": "off",
+            "shared_buffers": "64MB",
+            "autovacuum": "off",
+        }
+        words = [f"--port={self.port}", *(f"--{name}={value}" for name, value in options.items())]
+        log = (self._folder / "log").open("ab")
+        self._process = subprocess.Popen(
+            self._words("postgres", f"-D{self._folder / 'data'}", *words), stdout=log, stderr=log, cwd="/"
+        )
+        log.close()
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("postgres", "SELECT 1")
+                return
+            except OSError:
+                assert self._process.poll() is None, (self._folder / "log").read_text(encoding="utf-8")
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: at once (SIGQUIT), or after it has put all in order."""
+        assert self._process
+        self._process.send_signal(how)
+        self._process.wait(30)
+
+    def close(self) -> None:
+        """Stop the server for good."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def address(self, name: str) -> str:
+        return f"postgresql+psycopg://tests:{self._secret}@127.0.0.1:{self.port}/{name}"
+
+    def make(self, *, empty: bool = False) -> str:
+        """The address of a new database: an empty store, or nothing at all."""
+        self._count += 1
+        self.ask("postgres", f"CREATE DATABASE s{self._count} TEMPLATE {'template0' if empty else 'model'}")
+        return self.address(f"s{self._count}")
+
+    def drop_all(self) -> None:
+        """Drop the databases that were made."""
+        found = self.ask("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^s[0-9]+$'")
+        for (name,) in found:
+            self.ask("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+    def ask(self, address: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask a database, by its name or address."""
+        import psycopg
+
+        address = address if "://" in address else self.address(address)
+        try:
+            connection = psycopg.connect(address.replace("+psycopg", ""), autocommit=True)
+        except psycopg.OperationalError as error:
+            raise ConnectionError(str(error)) from error
+        with connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[PostgreSQL]:
+    """A server of PostgreSQL."""
+    if not PostgreSQL.is_installed():
+        (pytest.fail if os.environ.get("TESTS_MUST_RUN") else pytest.skip)("no PostgreSQL here: install `postgresql`")
+    server = PostgreSQL()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def postgresql(database_server: PostgreSQL) -> Iterator[PostgreSQL]:
+    """The same; what a test makes there is dropped afterwards."""
+    yield database_server
+    database_server.drop_all()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> PostgreSQL | None:
+    """The server that keeps the stores of the tests, or None where files do."""
+    found: PostgreSQL | None = request.getfixturevalue("postgresql") if STORE == "postgresql" else None
+    return found
+
+
+@pytest.fixture
+def site(tmp_path: Path, server: PostgreSQL | None) -> Site:
     """A site with one source, `voa`, whose archive is empty, and one feed, `news`."""
-    return Site(tmp_path / "site")
+    return Site(tmp_path / "site", server)
 
 
 @pytest.fixture
-def other_site(tmp_path: Path) -> Site:
+def other_site(tmp_path: Path, server: PostgreSQL | None) -> Site:
     """A second site, to compare with."""
-    return Site(tmp_path / "other")
+    return Site(tmp_path / "other", server)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def address(tmp_path: Path, server: PostgreSQL | None) -> Path | str:
+    """Where a store can be."""
+    return server.make() if server else tmp_path / "store.db"
+
+
+@pytest.fixture
+def store(address: Path | str) -> Iterator[Store]:
     """An open, empty store."""
-    with Store(tmp_path / "store.db", write=True) as opened:
+    with Store(address, write=True) as opened:
         yield opened
 
 

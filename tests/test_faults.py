@@ -109,7 +109,7 @@ def test_killed_update_loses_nothing(site: "Site", other_site: "Site") -> None:
 def test_second_build_beside_a_first_is_told(site: "Site") -> None:
     """While one process builds, another says which one it is, leaves everything alone and exits 1."""
     site.archive.write_many(3)
-    with database.Store(site.store, write=True):
+    with database.Store(site.address, write=True):
         done = site.run("build")
     assert done.returncode == 1
     assert failures(done) == [

@@ -461,7 +461,7 @@ def test_status_tells_of_a_source_that_fails(folder: Path) -> None:
     feeds = inspection.status(settings, now=NOW).feeds
     folder.rename(folder.parent / "away")
     now = NOW
-    with Store(settings.site.store_path, write=True) as store:
+    with Store(settings.site.store, write=True) as store:
         schedule = Schedule(store, settings, dice=random.Random(1))
         schedule.start(now=now)
         for failures in range(1, AILING_AFTER + 1):
@@ -493,7 +493,7 @@ def test_status_tells_where_a_source_on_the_web_is_asked(upstream: Upstream, tmp
     upstream.answers["/feed"] = GOOD
     settings = upstream.settings(tmp_path, user="you:secret@")
     address = upstream.address("/feed")
-    with Store(settings.site.store_path, write=True):
+    with Store(settings.site.store, write=True):
         pass
     site, lines = site_of(settings, now=NOW)
     assert site == inspection.SiteStatus(address=address, asked_at=address)

@@ -588,7 +588,7 @@ def test_what_is_no_picture_is_told_once(site: "Site", web: "Web", images: str |
                 clock += timedelta(hours=1)
                 told.extend((await settler.settle()).news)
 
-    with Store(site.store, write=True) as store, ThreadPoolExecutor(2) as pool:
+    with Store(site.address, write=True) as store, ThreadPoolExecutor(2) as pool:
         publishing.publish(store, loaded, now=clock, report=publishing.Report())
         asyncio.run(look_for_a_week(store, pool))
     assert sorted(address for address, _ in told) == sorted([bad, gone])

@@ -173,7 +173,7 @@ def test_a_polite_week(blog: Blog, loaded: Settings) -> None:
     """Few requests, all but the first conditional, none sooner than is wished, none while the site wants quiet; and
     each of the 42 entries arrives, in time.
     """
-    with Store(loaded.site.store_path, write=True) as store:
+    with Store(loaded.site.store, write=True) as store:
         done = asyncio.run(live(blog, loaded, store, until=MONDAY + WEEK))
         with store.transaction() as connection:
             assert polls.count(connection, "blog") == 42
@@ -194,7 +194,7 @@ def test_a_polite_week(blog: Blog, loaded: Settings) -> None:
 def test_requests_a_day(blog: Blog, loaded: Settings) -> None:
     """Every half hour is our wish; by the site's, there are fewer on some days."""
     blog.quiet = False
-    with Store(loaded.site.store_path, write=True) as store:
+    with Store(loaded.site.store, write=True) as store:
         asyncio.run(live(blog, loaded, store, until=MONDAY + WEEK))
     days = Counter(asked.at.weekday() for asked in blog.log)
     for day, most in enumerate([48, 24, 12, 48, 48, 16, 48]):

@@ -192,7 +192,7 @@ def test_an_hour_of_real_archives(site: "Site") -> None:
     for archive in (site.archive, *archives.values()):
         archive.write_many(3)
     settings = site.settings()
-    with Store(site.store, write=True) as store:
+    with Store(site.address, write=True) as store:
         plan = schedule_of(store, settings)
         plan.start(now=NOON)
         driver = Driver(plan, now=NOON)
@@ -539,7 +539,7 @@ def test_stopping_keeps_what_is_read_and_the_source_stays_due(site: "Site", monk
     settings = site.settings()
     stop = threading.Event()
     stop.set()
-    with Store(site.store, write=True) as store:
+    with Store(site.address, write=True) as store:
         plan = schedule_of(store, settings)
         plan.start(now=NOON)
         (claim,) = plan.take_folders(now=NOON, limit=1)
@@ -584,8 +584,8 @@ def long_run(site: "Site") -> Iterator[tuple[Store, Callable[[int], None]]]:
     site.archive.write(1)
     site.sources[0]["every"] = "12h"
     settings = site.settings()
-    with Store(site.store, write=True) as store:
-        event.listen(store._engine, "checkout", _without_waiting_for_the_disk)
+    with Store(site.address, write=True) as store:
+        event.listen(store._home.engine, "checkout", _without_waiting_for_the_disk)
         plan = schedule_of(store, settings)
         plan.start(now=NOON)
         clock = [NOON]
@@ -606,6 +606,7 @@ def _without_waiting_for_the_disk(connection: Any, *_: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
+@pytest.mark.sqlite
 def test_six_hundred_days_of_polls_take_no_room(long_run: tuple[Store, Callable[[int], None]]) -> None:
     """1,200 refreshes of a source that does not change: neither the file nor the memory grows with them."""
     store, pass_half_days = long_run
@@ -632,8 +633,8 @@ def test_six_hundred_days_of_polls_take_no_room(long_run: tuple[Store, Callable[
     pass_half_days(500)
     store.tidy()
     assert pages() <= before + 2
-    assert store.path.stat().st_size <= (before + 2) * 4096
-    assert store.path.with_name(store.path.name + "-wal").stat().st_size == 0
+    assert Path(store.name).stat().st_size <= (before + 2) * 4096
+    assert Path(f"{store.name}-wal").stat().st_size == 0
     assert hot - warm < 30_000
     with store.transaction() as connection:
         assert polls.count(connection, "voa") == 1

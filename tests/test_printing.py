@@ -69,7 +69,7 @@ def test_a_printer_that_is_killed_costs_nothing(archived: Any, store: Store) -> 
     """Its document is given back, and another process goes on."""
     archived.build()
     settings = archived.settings()
-    with Store(settings.site.store_path, write=False) as kept:
+    with Store(settings.site.store, write=False) as kept:
         jobs = jobs_of(archived, kept)
     before = processes()
     with Printers(settings, {}, count=1) as printers:

@@ -50,7 +50,7 @@ def full_documents(site: "Site") -> dict[str, bytes]:
 
 def put_into_store(site: "Site", *kept: Kept) -> None:
     """Articles that no source could make, straight into the store of a site that was built before."""
-    with Store(site.store, write=True) as store, store.transaction() as connection:
+    with Store(site.address, write=True) as store, store.transaction() as connection:
         source = polls.source_state(connection, "voa")
         articles.add(connection, source.row, kept)
 

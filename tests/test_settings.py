@@ -33,6 +33,7 @@ _POLICY = 'give "keep", "origin", "drop", "serve", "mirror" or a template with $
 _ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
 _LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
 _STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
+_SERVER = 'give a whole address, such as "postgresql+psycopg://USER:PASSWORD@HOST/NAME"'
 _NAME = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
 _IRI = 'give an absolute IRI, such as "urn:uuid:…" or "tag:example.org,2026:news"'
 
@@ -93,6 +94,23 @@ def test_absolute_and_home_paths_stay_what_they_are(write: Write, monkeypatch: p
     loaded = settings.load(write('[site]\noutput = "~/public"\nstore = "sqlite:////srv/s.db"\n' + SOURCE), {})
     assert loaded.site.output == Path("/home/somebody/public")
     assert loaded.site.store_path == Path("/srv/s.db")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_store_may_be_on_a_server(write: Write, tmp_path: Path, scheme: str) -> None:
+    """Its password comes from the environment and is not shown; what would stand beside a file has its folder, too."""
+    path = write(f'[site]\nstore = "{scheme}://me:${{SECRET}}@db.example:5433/feeds?sslmode=require"\n{SOURCE}')
+    site = settings.load(path, {"SECRET": "s3cret"}).site
+    assert site.store == "postgresql+psycopg://me:s3cret@db.example:5433/feeds?sslmode=require"
+    assert site.state_folder == tmp_path / "var"
+    assert "s3cret" not in repr(site)
+
+
+def test_what_stands_beside_the_store_may_stand_elsewhere(write: Write, tmp_path: Path) -> None:
+    """Left out, it is the folder of the database file."""
+    assert settings.load(write(SOURCE), {}).site.state_folder == tmp_path / "var"
+    assert settings.load(write('[site]\nstore = "sqlite:///a/b.db"\n' + SOURCE), {}).site.state_folder == tmp_path / "a"
+    assert settings.load(write('[site]\nstate = "c"\n' + SOURCE), {}).site.state_folder == tmp_path / "c"
 
 
 @pytest.mark.parametrize(
@@ -300,6 +318,7 @@ _VALUES = {
     "FEEDBRIDGE_BASE_URL": ("base_url", "https://feeds.example.org", "https://feeds.example.org/"),
     "FEEDBRIDGE_OUTPUT": ("output", "/srv/out", Path("/srv/out")),
     "FEEDBRIDGE_STORE": ("store", "sqlite:////srv/s.db", "sqlite:////srv/s.db"),
+    "FEEDBRIDGE_STATE": ("state", "/srv/state", Path("/srv/state")),
     "FEEDBRIDGE_LANGUAGE": ("language", "zh-TW", "zh-TW"),
     "FEEDBRIDGE_AUTHOR": ("author", "The editors", "The editors"),
     "FEEDBRIDGE_LISTEN": ("listen", "[::1]:80", "[::1]:80"),
@@ -386,7 +405,12 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
         ),
         ('store = "mysql://host/db"', f"store: {_STORE}"),
         ('store = "sqlite:///"', f"store: {_STORE}"),
-        ("store = 5", "store: give text, in quotes (it says 5)"),
+        ("store = 5", "store: give text, in quotes"),
+        ('store = "postgresql://u:secret@h"', f"store: {_SERVER}"),
+        ('store = "postgresql://u:secret@h/"', f"store: {_SERVER}"),
+        ('store = "postgresql://u:secret@h:port/x"', f"store: {_SERVER}"),
+        ('store = "postgresql+asyncpg://u:secret@h/x"', f"store: {_SERVER}"),
+        ('store = "postgresql://u:${SECRET}@h/x"', "store: the environment variable SECRET is not set; set it,"),
         ('language = "zh_CN"', f"language: {_LANGUAGE}"),
         ('images = "kepe"', f'images: {_POLICY}; did you mean "keep"?'),
         ("images = true", "images: give a policy as text, or a list of them, the first that works is used"),
@@ -435,6 +459,7 @@ def test_wrong_in_the_site(write: Write, line: str, said: str) -> None:
     """One line for one mistake, with key and mend."""
     (only,) = complaints(write(f"[site]\n{line}\n{SOURCE}"))
     assert only.startswith(f"[site]: {said}")
+    assert "secret" not in only
 
 
 def test_a_rhythm_is_an_interval_a_cron_line_or_the_history(write: Write) -> None:

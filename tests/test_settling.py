@@ -96,7 +96,7 @@ class Stage:
                     await settler.tidy()
                     return await settler.settle()
 
-        with Store(settings.site.store_path, write=True) as store:
+        with Store(settings.site.store, write=True) as store:
             settled = asyncio.run(settle())
             report = publishing.Report()
             publishing.publish(store, settings, now=self.site.now, report=report)

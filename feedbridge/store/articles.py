@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal_column, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.model import Article, Category, Element, Enclosure, Image, Origin, Person, Testimony
-from feedbridge.store.choosing import is_one_of
+from feedbridge.store.dialects import as_key, is_one_of, lock_revisions, upsert
 from feedbridge.store.schema import aliases, articles, files, items, sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -112,12 +111,13 @@ _DETAIL_NAMES = tuple(_Details.__dataclass_fields__)
 
 def find(connection: Connection, source_id: int, names: Iterable[str]) -> dict[str, int]:
     """The rows of the articles that a source knows by these aliases, by alias."""
+    keys = {as_key(connection, name): name for name in names}
     found: dict[str, int] = {}
-    for some in _portions(list(dict.fromkeys(names))):
+    for some in _portions(list(keys)):
         query = select(aliases.c.alias, aliases.c.article_id).where(
             aliases.c.source_id == source_id, aliases.c.alias.in_(some)
         )
-        found.update((row.alias, row.article_id) for row in connection.execute(query))
+        found.update((keys[row.alias], row.article_id) for row in connection.execute(query))
     return found
 
 
@@ -133,9 +133,10 @@ def load(connection: Connection, rows: Iterable[int]) -> dict[int, Kept]:
 def search(connection: Connection, names: Iterable[str]) -> dict[int, Kept]:
     """The articles of any source that are known by one of these aliases, or have one of these ids."""
     some = list(names)[:_VARIABLES]
+    keys = [as_key(connection, name) for name in some]
     rows = connection.scalars(
         select(aliases.c.article_id)
-        .where(aliases.c.alias.in_(some))
+        .where(aliases.c.alias.in_(keys))
         .union(select(articles.c.id).where(articles.c.uid.in_(some)))
     )
     return load(connection, rows.all())
@@ -166,7 +167,7 @@ def add(connection: Connection, source_id: int, kept: Sequence[Kept]) -> list[in
     """Add articles; gives their rows in the same order."""
     if not kept:
         return []
-    revision = _revision(connection)
+    revision = _last_revision(connection)
     values = [
         {**_values(one), "source_id": source_id, "revision": revision + count, "late": one.late}
         for count, one in enumerate(kept, 1)
@@ -179,7 +180,7 @@ def change(connection: Connection, kept: Mapping[int, Kept]) -> None:
     """Write articles that have changed; one that was taken down meanwhile stays down."""
     if not kept:
         return
-    revision = _revision(connection)
+    revision = _last_revision(connection)
     values = [
         {**_values(one), "revision": revision + count, "row": row} for count, (row, one) in enumerate(kept.items(), 1)
     ]
@@ -194,7 +195,7 @@ def remove(connection: Connection, row: int, *, now: datetime) -> None:
         .where(articles.c.id == row)
         .values(
             removed_at=to_ms(now),
-            revision=_revision(connection) + 1,
+            revision=_last_revision(connection) + 1,
             title="",
             content="",
             content_hash="",
@@ -206,9 +207,9 @@ def remove(connection: Connection, row: int, *, now: datetime) -> None:
 
 def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]]) -> None:
     """Remember aliases of articles; one that is known already stays with its article."""
-    values = [{"source_id": source_id, "alias": alias, "article_id": row} for alias, row in names]
+    values = [{"source_id": source_id, "alias": as_key(connection, alias), "article_id": row} for alias, row in names]
     if values:
-        connection.execute(upsert(aliases).on_conflict_do_nothing(), values)
+        connection.execute(upsert(connection, aliases).on_conflict_do_nothing(), values)
 
 
 def standing(connection: Connection, source_id: int) -> dict[str, Standing]:
@@ -243,7 +244,7 @@ def keep_files(connection: Connection, source_id: int, known: Iterable[KnownFile
         for file in known
     ]
     if values:
-        statement = upsert(files)
+        statement = upsert(connection, files)
         excluded = {column.name: statement.excluded[column.name] for column in files.c if not column.primary_key}
         connection.execute(statement.on_conflict_do_update(index_elements=["source_id", "path"], set_=excluded), values)
 
@@ -301,15 +302,17 @@ def changed_since(connection: Connection, source_names: Sequence[str], revision:
 
 def latest_revision(connection: Connection) -> int:
     """The revision of the latest change of all."""
-    return _revision(connection)
+    return connection.scalar(select(func.max(articles.c.revision))) or 0
 
 
 def _query() -> Any:
     return select(articles, sources.c.name, sources.c.completed_at).join(sources, sources.c.id == articles.c.source_id)
 
 
-def _revision(connection: Connection) -> int:
-    return connection.scalar(select(func.max(articles.c.revision))) or 0
+def _last_revision(connection: Connection) -> int:
+    """The last revision that was given out; nobody else gives out the next."""
+    lock_revisions(connection)
+    return latest_revision(connection)
 
 
 def _portions(values: list[Any]) -> Iterator[list[Any]]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from feedbridge.store.choosing import is_one_of
+from feedbridge.store.dialects import is_one_of, upsert
 from feedbridge.store.schema import sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -42,7 +41,7 @@ class Claim(Planned):
 def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> None:
     """Put sources on the schedule that are not on it; they are due at once."""
     if names:
-        connection.execute(upsert(sources).on_conflict_do_nothing(), [{"name": name} for name in names])
+        connection.execute(upsert(connection, sources).on_conflict_do_nothing(), [{"name": name} for name in names])
     connection.execute(
         update(sources)
         .where(is_one_of(sources.c.name, names), sources.c.next_poll_at.is_(None))
@@ -56,13 +55,21 @@ def release_all(connection: Connection) -> None:
 
 
 def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit: int) -> list[Claim]:
-    """Claim sources that are due, the longest due first; a source is claimed once until it is settled."""
+    """Claim sources that are due, the longest due first; a source is claimed once until it is settled.
+
+    What another process is claiming at the same moment is left to it.
+    """
     due = (
-        select(sources.c.id).where(*_is_due(names, now=now)).order_by(sources.c.next_poll_at, sources.c.id).limit(limit)
+        select(sources.c.id)
+        .where(*_is_due(names, now=now))
+        .order_by(sources.c.next_poll_at, sources.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")  # or PostgreSQL might choose to ask again, and take more than it was told
     )
     claimed = connection.execute(
         update(sources)
-        .where(sources.c.id.in_(due))
+        .where(sources.c.id.in_(select(due.c.id)))
         .values(claimed_at=to_ms(now))
         .returning(sources.c.name, sources.c.next_poll_at, sources.c.failures)
     )
@@ -73,7 +80,7 @@ def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit:
 def due(connection: Connection, names: Sequence[str], *, now: datetime) -> Iterator[str]:
     """Those of these sources that are due and not at work, the longest due first; no more are read than are taken."""
     query = select(sources.c.name).where(*_is_due(names, now=now)).order_by(sources.c.next_poll_at, sources.c.id)
-    with connection.scalars(query) as found:
+    with connection.scalars(query.execution_options(stream_results=True)) as found:
         yield from found
 
 
@@ -135,10 +142,11 @@ def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
 
 
 def set_due(connection: Connection, times: Mapping[str, datetime]) -> None:
-    """Say when sources are due next."""
+    """Say when sources are due next that nobody is at work on."""
     if times:
-        statement = update(sources).where(sources.c.name == bindparam("of")).values(next_poll_at=bindparam("at"))
-        connection.execute(statement, [{"of": name, "at": to_ms(at)} for name, at in times.items()])
+        free = sources.c.name == bindparam("of"), sources.c.claimed_at.is_(None)
+        values = [{"of": name, "at": to_ms(at)} for name, at in sorted(times.items())]
+        connection.execute(update(sources).where(*free).values(next_poll_at=bindparam("at")), values)
 
 
 def waiting(connection: Connection, names: Sequence[str], *, now: datetime) -> int:

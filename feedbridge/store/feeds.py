@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from feedbridge.store.dialects import lock, upsert
 from feedbridge.store.schema import articles, documents, families, feed_entries, feeds, outputs, shown_pictures
 from feedbridge.store.times import from_ms, to_ms
 
@@ -128,7 +128,7 @@ def family(connection: Connection, name: str) -> Family:
 def keep_family(connection: Connection, name: str, family: Family) -> None:
     """Remember how far a family has come."""
     values = {"selection": family.selection, "look": family.look, "revision": family.revision}
-    statement = upsert(families).values(name=name, **values)
+    statement = upsert(connection, families).values(name=name, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
@@ -318,7 +318,7 @@ def mark_dirty(connection: Connection, marks: Iterable[tuple[int, int]]) -> None
     """Note that documents (feed and number) are due to be written; new ones are entered."""
     values = [{"feed_id": feed, "number": number, "dirty": True} for feed, number in sorted(set(marks))]
     if values:
-        statement = upsert(documents)
+        statement = upsert(connection, documents)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["feed_id", "number"], set_={"dirty": True}),
             values,
@@ -327,8 +327,9 @@ def mark_dirty(connection: Connection, marks: Iterable[tuple[int, int]]) -> None
 
 def mark_all_dirty(connection: Connection, family: str) -> None:
     """Note that all documents of a family are due to be written, and nothing may be copied from what stands."""
-    mine = select(feeds.c.id).where(feeds.c.family == family)
-    connection.execute(update(documents).where(documents.c.feed_id.in_(mine)).values(dirty=True, revision=None))
+    mine = documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))
+    lock(connection, select(documents.c.number).where(mine).order_by(documents.c.feed_id, documents.c.number))
+    connection.execute(update(documents).where(mine).values(dirty=True, revision=None))
 
 
 def mark_clean(connection: Connection, marks: Iterable[tuple[int, int]], *, stand: Stand | None = None) -> None:
@@ -383,7 +384,7 @@ def keep_outputs(connection: Connection, written: Iterable[Output]) -> None:
     """Remember files that we wrote."""
     values = [{"path": output.path, "digest": output.digest, "size": output.size} for output in written]
     if values:
-        statement = upsert(outputs)
+        statement = upsert(connection, outputs)
         new = {"digest": statement.excluded.digest, "size": statement.excluded.size}
         connection.execute(statement.on_conflict_do_update(index_elements=["path"], set_=new), values)
 

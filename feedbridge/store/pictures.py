@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, or_, select, true, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, or_, select, true, update
 
+from feedbridge.store.dialects import lock, upsert
 from feedbridge.store.schema import documents, picture_hosts, pictures, shown_pictures
 from feedbridge.store.times import from_ms, to_ms
 
@@ -134,7 +134,7 @@ def show(connection: Connection, feed: int, number: int, wanted: Mapping[str, Wa
         if address not in before
     ]
     if fresh:
-        connection.execute(insert(pictures), fresh)
+        connection.execute(upsert(connection, pictures).on_conflict_do_nothing(), fresh)
     now = known(connection, wanted)
     uncopied = [one for address, one in now.items() if wanted[address].copy and one.copy is None]
     for one in uncopied:
@@ -147,7 +147,7 @@ def show(connection: Connection, feed: int, number: int, wanted: Mapping[str, Wa
         {"feed_id": feed, "number": number, "picture_id": row, "wish": wish} for row, wish in _wishes(wanted, now)
     ]
     if values:
-        connection.execute(upsert(shown_pictures).on_conflict_do_nothing(), values)
+        connection.execute(upsert(connection, shown_pictures).on_conflict_do_nothing(), values)
 
 
 def show_only(connection: Connection, feed: int, number: int, wanted: Mapping[str, Wanted]) -> None:
@@ -216,15 +216,16 @@ def _sample(connection: Connection, host: str) -> Due | None:
         .join(shown_pictures, shown_pictures.c.picture_id == pictures.c.id)
         .where(pictures.c.host == host, or_(shown_pictures.c.wish == CHECK, pictures.c.copy.is_(None)))
         .group_by(pictures.c.id)
-        .order_by(case((was_found, 0), else_=1), pictures.c.checked_at, pictures.c.id)
+        .order_by(case((was_found, 0), else_=1), pictures.c.checked_at.nulls_first(), pictures.c.id)
         .limit(1)
     ).one_or_none()
     return None if row is None else Due(picture=_picture(row), copy=bool(row.to_copy) and row.copy is None)
 
 
 def host(connection: Connection, name: str) -> Host | None:
-    """What is known of a host, or None."""
-    row = connection.execute(select(picture_hosts).where(picture_hosts.c.host == name)).one_or_none()
+    """What is known of a host, or None; nobody else changes it until the end of the transaction."""
+    query = select(picture_hosts).where(picture_hosts.c.host == name)
+    row = connection.execute(query.with_for_update(key_share=True)).one_or_none()
     return None if row is None else _host(row)
 
 
@@ -249,7 +250,7 @@ def keep_host(connection: Connection, verdict: Host) -> bool:
         "paused": verdict.paused,
         "reason": verdict.reason,
     }
-    statement = upsert(picture_hosts).values(host=verdict.host, **values)
+    statement = upsert(connection, picture_hosts).values(host=verdict.host, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=values))
     turned = ((before.reason if before else None) is None) != (verdict.reason is None)
     if turned:
@@ -271,7 +272,7 @@ def keep_found(
     copy: str | None,
 ) -> bool:
     """Remember that a picture is there, and its copy; says whether documents show it otherwise now, and marks them."""
-    before = _picture(connection.execute(select(pictures).where(pictures.c.id == row)).one())
+    before = _held(connection, row)
     values: dict[str, Any] = {
         "checked_at": to_ms(now),
         "due_at": to_ms(due_at),
@@ -292,7 +293,7 @@ def keep_found(
 
 def keep_missing(connection: Connection, row: int, *, now: datetime, due_at: datetime, reason: str) -> bool:
     """Remember that a picture is not there; says whether documents show it otherwise now, and marks them."""
-    before = _picture(connection.execute(select(pictures).where(pictures.c.id == row)).one())
+    before = _held(connection, row)
     connection.execute(
         update(pictures)
         .where(pictures.c.id == row)
@@ -336,7 +337,7 @@ def adopt(connection: Connection, strays: Mapping[str, int], *, now: datetime) -
         {"key": key_of(path), "address": path, "size": size, "copy": path, **noted} for path, size in strays.items()
     ]
     if values:
-        statement = upsert(pictures)
+        statement = upsert(connection, pictures)
         again = {name: statement.excluded[name] for name in ("size", "copy", "unshown_at")}
         connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again), values)
 
@@ -412,7 +413,7 @@ def counts(connection: Connection) -> list[HostCounts]:
         .order_by(pictures.c.host)
     )
     sizes = {
-        row[0]: row[1]
+        row[0]: int(row[1] or 0)
         for row in connection.execute(
             select(pictures.c.host, func.sum(pictures.c.size))
             .where(pictures.c.copy.is_not(None), is_shown)
@@ -439,6 +440,12 @@ def waiting(connection: Connection, *, now: datetime) -> int:
     return connection.scalar(query) or 0
 
 
+def _held(connection: Connection, row: int) -> Picture:
+    """A picture that nobody else changes until the end of the transaction."""
+    query = select(pictures).where(pictures.c.id == row)
+    return _picture(connection.execute(query.with_for_update(key_share=True)).one())
+
+
 def _mark(connection: Connection, which: Any) -> None:
     """Note that the documents which show these pictures are due to be written."""
     mine = (
@@ -446,6 +453,7 @@ def _mark(connection: Connection, which: Any) -> None:
         .where(shown_pictures.c.feed_id == documents.c.feed_id, shown_pictures.c.number == documents.c.number)
         .where(which)
     )
+    lock(connection, select(documents.c.number).where(mine).order_by(documents.c.feed_id, documents.c.number))
     connection.execute(update(documents).where(mine).values(dirty=True))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from feedbridge.store.dialects import upsert
 from feedbridge.store.schema import articles, files, polls, sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -91,8 +91,11 @@ class SourceSummary:
 
 def source_state(connection: Connection, name: str) -> SourceState:
     """The state of a source, which is entered if it is new."""
-    connection.execute(upsert(sources).values(name=name).on_conflict_do_nothing())
-    row = connection.execute(select(sources).where(sources.c.name == name)).one()
+    query = select(sources).where(sources.c.name == name)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        connection.execute(upsert(connection, sources).values(name=name).on_conflict_do_nothing())
+        row = connection.execute(query).one()
     return SourceState(
         row=row.id,
         shape=row.shape,

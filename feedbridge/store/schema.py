@@ -1,5 +1,7 @@
 """The tables. Times are epoch milliseconds, since SQLite keeps no time zones; digests are hex.
 
+Text is ordered by its code points everywhere, as SQLite does by itself.
+
 Articles and their aliases belong to their source, so that no source can overwrite another's.
 """
 
@@ -28,6 +30,8 @@ metadata = MetaData(
 )
 
 _Key = BigInteger().with_variant(Integer, "sqlite")
+_Word = String().with_variant(String(collation="C"), "postgresql")
+_Text = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _key() -> "Column[int]":
@@ -38,8 +42,8 @@ sources = Table(
     "sources",
     metadata,
     _key(),
-    Column("name", String, nullable=False, unique=True),
-    Column("shape", String, doc="Digest of the settings that shaped what was read."),
+    Column("name", _Word, nullable=False, unique=True),
+    Column("shape", _Word, doc="Digest of the settings that shaped what was read."),
     Column("completed_at", BigInteger, doc="When the first complete refresh began."),
     Column("succeeded_at", BigInteger, doc="When the last successful refresh began."),
     Column("next_poll_at", BigInteger, doc="When it is due next: the schedule."),
@@ -57,7 +61,7 @@ polls = Table(
     Column("source_id", ForeignKey(sources.c.id, ondelete="CASCADE"), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
-    Column("error", Text, doc="Why it failed; NULL where it did not."),
+    Column("error", _Text, doc="Why it failed; NULL where it did not."),
     Column("new", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
     Column("unusable", Integer, nullable=False),
@@ -69,7 +73,7 @@ articles = Table(
     metadata,
     _key(),
     Column("source_id", ForeignKey(sources.c.id), nullable=False),
-    Column("uid", String, nullable=False, doc="The article's id, an IRI."),
+    Column("uid", _Word, nullable=False, doc="The article's id, an IRI."),
     Column("revision", BigInteger, nullable=False, doc="Counts up with every change of any article."),
     Column("published", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
@@ -78,13 +82,13 @@ articles = Table(
     Column("removed_at", BigInteger, doc="Set on a tombstone: taken down for good, its text gone."),
     Column("late", Boolean, nullable=False, doc="Published before the refresh before the one that found it."),
     Column("body_stamp", BigInteger, doc="The latest stamp on the body that is kept."),
-    Column("body_path", Text, doc="The file that the body came from."),
-    Column("content_hash", String, nullable=False),
+    Column("body_path", _Text, doc="The file that the body came from."),
+    Column("content_hash", _Word, nullable=False),
     Column("normaliser", Integer, nullable=False, doc="Version of the rules that read it."),
-    Column("title", Text, nullable=False),
-    Column("link", Text),
-    Column("details", Text, nullable=False, doc="The article's other fields, as JSON."),
-    Column("content", Text, nullable=False),
+    Column("title", _Text, nullable=False),
+    Column("link", _Text),
+    Column("details", _Text, nullable=False, doc="The article's other fields, as JSON."),
+    Column("content", _Text, nullable=False),
     UniqueConstraint("source_id", "uid"),
     Index(None, "revision", unique=True),
     Index(None, "source_id", "published"),
@@ -94,7 +98,7 @@ aliases = Table(
     "aliases",
     metadata,
     Column("source_id", ForeignKey(sources.c.id), primary_key=True),
-    Column("alias", Text, primary_key=True),
+    Column("alias", _Text, primary_key=True),
     Column("article_id", ForeignKey(articles.c.id), nullable=False),
     Index(None, "article_id"),
     Index(None, "alias"),
@@ -104,12 +108,12 @@ files = Table(
     "files",
     metadata,
     Column("source_id", ForeignKey(sources.c.id), primary_key=True),
-    Column("path", Text, primary_key=True),
+    Column("path", _Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
-    Column("digest", String, doc="SHA-256 of the bytes; NULL where they were not read."),
+    Column("digest", _Word, doc="SHA-256 of the bytes; NULL where they were not read."),
     Column("article_id", ForeignKey(articles.c.id)),
-    Column("unusable", Text, doc="Why it holds no article."),
+    Column("unusable", _Text, doc="Why it holds no article."),
     Column("missing", Boolean, nullable=False, default=False),
 )
 
@@ -118,7 +122,7 @@ items = Table(
     metadata,
     Column("article_id", ForeignKey(articles.c.id), primary_key=True, autoincrement=False),
     Column("source_id", ForeignKey(sources.c.id), nullable=False),
-    Column("digest", String, nullable=False, doc="SHA-256 of the item as it was told last."),
+    Column("digest", _Word, nullable=False, doc="SHA-256 of the item as it was told last."),
     Column("packed", LargeBinary, nullable=False, doc="The item as its source wrote it, compressed JSON."),
     Index(None, "source_id", "digest"),
 )
@@ -127,23 +131,23 @@ visits = Table(
     "visits",
     metadata,
     Column("source_id", ForeignKey(sources.c.id), primary_key=True, autoincrement=False),
-    Column("url", Text, nullable=False, doc="The address in the settings that all of this is about."),
-    Column("moved_to", Text, doc="Where permanent redirects lead from there."),
+    Column("url", _Text, nullable=False, doc="The address in the settings that all of this is about."),
+    Column("moved_to", _Text, doc="Where permanent redirects lead from there."),
     Column("moved_since", BigInteger, doc="When they were first met."),
     Column("moved_times", Integer, nullable=False, doc="How often they were met on end, with a good answer behind."),
-    Column("found", Text, doc="The feed that the page at the address names."),
-    Column("etag", Text),
-    Column("last_modified", Text),
-    Column("digest", String, doc="SHA-256 of the body that was last read to its end."),
+    Column("found", _Text, doc="The feed that the page at the address names."),
+    Column("etag", _Text),
+    Column("last_modified", _Text),
+    Column("digest", _Word, doc="SHA-256 of the body that was last read to its end."),
     Column("lifetime", BigInteger, doc="How long the server lets an answer be kept, in milliseconds."),
-    Column("facts", Text, nullable=False, doc="What the source says of itself, as JSON."),
+    Column("facts", _Text, nullable=False, doc="What the source says of itself, as JSON."),
 )
 
 hosts = Table(
     "hosts",
     metadata,
-    Column("host", Text, primary_key=True),
-    Column("source", Text, primary_key=True, doc="The source that alone is to wait, or empty for all on the host."),
+    Column("host", _Text, primary_key=True),
+    Column("source", _Text, primary_key=True, doc="The source that alone is to wait, or empty for all on the host."),
     Column("not_before", BigInteger, nullable=False, doc="The host wishes not to be asked sooner."),
 )
 
@@ -151,21 +155,21 @@ feeds = Table(
     "feeds",
     metadata,
     _key(),
-    Column("name", String, nullable=False, unique=True),
-    Column("family", String, nullable=False, doc="The name in the settings that it comes from."),
-    Column("value", Text, doc="The category, author or source that it is about."),
-    Column("uid", Text, nullable=False, doc="The feed's id, an IRI."),
+    Column("name", _Word, nullable=False, unique=True),
+    Column("family", _Word, nullable=False, doc="The name in the settings that it comes from."),
+    Column("value", _Text, doc="The category, author or source that it is about."),
+    Column("uid", _Text, nullable=False, doc="The feed's id, an IRI."),
     Column("created_at", BigInteger, nullable=False),
-    Column("limits", String, nullable=False, default="", doc="The limits that it was last laid out with."),
+    Column("limits", _Word, nullable=False, default="", doc="The limits that it was last laid out with."),
     Column("floor", BigInteger, doc="Archived entries from here on are shown again, after a limit was raised."),
 )
 
 families = Table(
     "families",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("selection", String, nullable=False, doc="Digest of what it selects."),
-    Column("look", String, nullable=False, doc="Digest of all that shapes its documents but the articles."),
+    Column("name", _Word, primary_key=True),
+    Column("selection", _Word, nullable=False, doc="Digest of what it selects."),
+    Column("look", _Word, nullable=False, doc="Digest of all that shapes its documents but the articles."),
     Column("revision", BigInteger, nullable=False, doc="Articles up to here have been taken in."),
 )
 
@@ -176,7 +180,7 @@ feed_entries = Table(
     Column("article_id", ForeignKey(articles.c.id), primary_key=True),
     Column("ordered_at", BigInteger, nullable=False, doc="The feed's own order."),
     Column("published", BigInteger, nullable=False, doc="The article's, to order equals."),
-    Column("uid", String, nullable=False, doc="The article's, to order equals."),
+    Column("uid", _Word, nullable=False, doc="The article's, to order equals."),
     Column("document", Integer, doc="Number of its archive document; NULL while it is in none."),
     UniqueConstraint("feed_id", "uid"),
     Index(None, "feed_id", "document", "ordered_at", "published", "uid"),
@@ -191,14 +195,14 @@ documents = Table(
     Column("number", Integer, primary_key=True, doc="0: the subscription document; from 1: archive documents."),
     Column("dirty", Boolean, nullable=False),
     Column("revision", BigInteger, doc="Articles up to here stand in its files as they are; NULL: nobody knows."),
-    Column("sizes", Text, doc="JSON: bytes that its entries were counted with, by id."),
+    Column("sizes", _Text, doc="JSON: bytes that its entries were counted with, by id."),
 )
 
 outputs = Table(
     "outputs",
     metadata,
-    Column("path", Text, primary_key=True, doc="A file that we wrote, relative to the output folder."),
-    Column("digest", String, nullable=False, doc="SHA-256 of its bytes."),
+    Column("path", _Text, primary_key=True, doc="A file that we wrote, relative to the output folder."),
+    Column("digest", _Word, nullable=False, doc="SHA-256 of its bytes."),
     Column("size", BigInteger, nullable=False),
 )
 
@@ -206,19 +210,19 @@ pictures = Table(
     "pictures",
     metadata,
     _key(),
-    Column("key", String, nullable=False, unique=True, doc="SHA-256 of the address, for addresses can be long."),
-    Column("address", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("also", Text, nullable=False, server_default="[]", doc="JSON: where else a copy can be had."),
+    Column("key", _Word, nullable=False, unique=True, doc="SHA-256 of the address, for addresses can be long."),
+    Column("address", _Text, nullable=False),
+    Column("host", _Text, nullable=False),
+    Column("also", _Text, nullable=False, server_default="[]", doc="JSON: where else a copy can be had."),
     Column("due_at", BigInteger, nullable=False, doc="When it is to be looked for next."),
     Column("checked_at", BigInteger, doc="When it was last looked for."),
     Column("failures", Integer, nullable=False, server_default="0", doc="How often that has failed on end."),
-    Column("reason", Text, doc="Why it failed; NULL where it did not."),
-    Column("media_type", String),
+    Column("reason", _Text, doc="Why it failed; NULL where it did not."),
+    Column("media_type", _Word),
     Column("width", Integer),
     Column("height", Integer),
     Column("size", BigInteger),
-    Column("copy", Text, doc="Its copy, relative to the output folder."),
+    Column("copy", _Text, doc="Its copy, relative to the output folder."),
     Column("unshown_at", BigInteger, doc="Since when no document shows it."),
     Index(None, "host"),
     Index(None, "due_at"),
@@ -228,12 +232,12 @@ pictures = Table(
 picture_hosts = Table(
     "picture_hosts",
     metadata,
-    Column("host", Text, primary_key=True),
+    Column("host", _Text, primary_key=True),
     Column("due_at", BigInteger, nullable=False, doc="When it is to be asked next."),
     Column("checked_at", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False, doc="How often it has failed on end."),
     Column("paused", Boolean, nullable=False, doc="It is asked for one picture now and then, until one is found."),
-    Column("reason", Text, doc="Why none of its pictures is used; NULL while they are."),
+    Column("reason", _Text, doc="Why none of its pictures is used; NULL while they are."),
 )
 
 shown_pictures = Table(
@@ -242,6 +246,6 @@ shown_pictures = Table(
     Column("feed_id", ForeignKey(feeds.c.id, ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, doc="Of the document."),
     Column("picture_id", ForeignKey(pictures.c.id, ondelete="CASCADE"), primary_key=True),
-    Column("wish", String, primary_key=True, doc="`copy` or `check`."),
+    Column("wish", _Word, primary_key=True, doc="`copy` or `check`."),
     Index(None, "picture_id"),
 )

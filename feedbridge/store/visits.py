@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, case, delete, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from feedbridge.model import RawItem, SourceFacts
+from feedbridge.store.dialects import upsert
 from feedbridge.store.schema import articles, hosts, items, sources, visits
 from feedbridge.store.times import from_ms, to_ms
 
@@ -131,7 +131,7 @@ def keep_visit(connection: Connection, source_id: int, visit: Visit) -> None:
         "lifetime": None if visit.lifetime is None else visit.lifetime // timedelta(milliseconds=1),
         "facts": _facts_adapter().dump_json(visit.facts, exclude_defaults=True).decode(),
     }
-    statement = upsert(visits).values(source_id=source_id, **values)
+    statement = upsert(connection, visits).values(source_id=source_id, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["source_id"], set_=values))
 
 
@@ -196,7 +196,7 @@ def keep_items(connection: Connection, source_id: int, told: Iterable[Told]) -> 
         for one in told
     ]
     if values:
-        statement = upsert(items)
+        statement = upsert(connection, items)
         fresh = statement.excluded
         replaced = {"digest": fresh.digest, "packed": case((fresh.packed == b"", items.c.packed), else_=fresh.packed)}
         connection.execute(statement.on_conflict_do_update(index_elements=["article_id"], set_=replaced), values)
@@ -239,7 +239,7 @@ def waiting(connection: Connection, *, now: datetime) -> list[Waiting]:
 def keep_waiting(connection: Connection, wish: Waiting) -> None:
     """Remember that a host wishes to be left alone."""
     values = {"not_before": to_ms(wish.until)}
-    statement = upsert(hosts).values(host=wish.host, source=wish.source, **values)
+    statement = upsert(connection, hosts).values(host=wish.host, source=wish.source, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["host", "source"], set_=values))
 
 

@@ -140,7 +140,7 @@ def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
     count, hosts = (SMALL_SOURCES, SMALL_HOSTS) if stage.small else (SOURCES, HOSTS)
     with sites() as server:
         sources = Sources(stage.folder, server.port, count=count, hosts=hosts)
-        with Store(sources.settings.site.store_path, write=True) as store:
+        with Store(sources.settings.site.store, write=True) as store:
             sources.learn(store)
             server.asked()
             played = _Stage(sources=sources, store=store, server=server)

@@ -65,7 +65,7 @@ class _Stage:
         """The feed for the first time, with an entry more and one less, and as before."""
         for name in ("public", "var"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
-        with Store(self._settings.site.store_path, write=True) as store:
+        with Store(self._settings.site.store, write=True) as store:
             self._serve(self._body(first=0))
             first, tally = self._refresh(store)
             self._check(tally, new=self._count, shown=range(self._count - 1, -1, -1))

@@ -101,7 +101,7 @@ def test_id_twice_in_a_source_is_refused(store: Store) -> None:
     """The database itself refuses a second article of an id, and the transaction is undone."""
     with store.transaction() as connection:
         polls.source_state(connection, "voa")
-    with pytest.raises(StoreError, match="UNIQUE"), store.transaction() as connection:
+    with pytest.raises(StoreError, match=r"UNIQUE|unique constraint"), store.transaction() as connection:
         articles.add(connection, 1, [made(1), made(1)])
     with store.transaction() as connection:
         assert articles.latest_revision(connection) == 0

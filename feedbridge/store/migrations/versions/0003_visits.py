@@ -6,6 +6,9 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+_WORD = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Add what is remembered of sites, hosts and items."""
@@ -16,7 +19,7 @@ def upgrade() -> None:
         "items",
         sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("digest", _WORD, nullable=False),
         sa.Column("packed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("fk_items_article_id")),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_items_source_id")),
@@ -26,23 +29,23 @@ def upgrade() -> None:
     op.create_table(
         "visits",
         sa.Column("source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("moved_to", sa.Text(), nullable=True),
+        sa.Column("url", _TEXT, nullable=False),
+        sa.Column("moved_to", _TEXT, nullable=True),
         sa.Column("moved_since", sa.BigInteger(), nullable=True),
         sa.Column("moved_times", sa.Integer(), nullable=False),
-        sa.Column("found", sa.Text(), nullable=True),
-        sa.Column("etag", sa.Text(), nullable=True),
-        sa.Column("last_modified", sa.Text(), nullable=True),
-        sa.Column("digest", sa.String(), nullable=True),
+        sa.Column("found", _TEXT, nullable=True),
+        sa.Column("etag", _TEXT, nullable=True),
+        sa.Column("last_modified", _TEXT, nullable=True),
+        sa.Column("digest", _WORD, nullable=True),
         sa.Column("lifetime", sa.BigInteger(), nullable=True),
-        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("facts", _TEXT, nullable=False),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_visits_source_id")),
         sa.PrimaryKeyConstraint("source_id", name=op.f("pk_visits")),
     )
     op.create_table(
         "hosts",
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("host", _TEXT, nullable=False),
+        sa.Column("source", _TEXT, nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("host", "source", name=op.f("pk_hosts")),
     )

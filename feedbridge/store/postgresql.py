@@ -1,0 +1,167 @@
+"""A store on a server: PostgreSQL, for as many processes as there are, on as many machines."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from feedbridge.errors import StoreError
+from feedbridge.store.faults import in_words, meaning
+
+CONNECTIONS = 4
+"""Of one process, at most; other threads wait for their turn."""
+
+TURN_SECONDS = 600
+"""A thread waits so long for its turn at a connection, and the server for a transaction that has fallen silent."""
+
+_CONNECT_SECONDS = 10
+_MIGRATION = 0x66656564_00000001
+_CONNECT = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "application_name": "feedbridge",
+    "client_encoding": "utf8",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+
+class Server:
+    """A database of a server; see `Home`.
+
+    A process that writes sees what others have committed as soon as they have; one that only reads sees in one
+    transaction one state of all.
+    """
+
+    def __init__(self, address: str, *, write: bool) -> None:
+        try:
+            url = make_url(address)
+        except (ArgumentError, ValueError) as error:
+            raise StoreError("`store` is no address; give one as postgresql+psycopg://USER@HOST/NAME") from error
+        self.name = _shown(url)
+        self.engine = _engine(url, self.name, write=write)
+        event.listen(self.engine, "connect", _on_connect)
+
+    def is_there(self) -> bool:
+        """Whether somebody has begun a store in the database."""
+        with in_words(self.name, explain), self.engine.connect() as connection:
+            return bool(self.tables(connection))
+
+    def open(self) -> None:
+        """A server holds no writer off."""
+
+    def tables(self, connection: Connection) -> set[str]:
+        """The names of the tables."""
+        query = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = current_schema()"
+        return set(connection.scalars(text(query)))
+
+    def prepare(self) -> None:
+        """Refuse a database that cannot hold every letter.
+
+        Raises:
+            StoreError: It cannot, or it cannot be reached.
+        """
+        with in_words(self.name, explain), self.engine.connect() as connection:
+            encoding = connection.scalar(text("SHOW server_encoding"))
+        if encoding != "UTF8":
+            raise StoreError(
+                f"{self.name}: keeps text in {encoding}; make a database for it by"
+                " \"CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0\""
+            )
+
+    def keep(self, *, before: str, revision: str) -> None:
+        """No copy is kept: here a migration that fails is undone as a whole, and copies are the server's affair."""
+
+    def take_turn(self, connection: Connection) -> None:
+        """Wait until nobody else is migrating; until the end of the transaction nobody else will."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION})
+
+    def begin(self) -> None:
+        """All is ready."""
+
+    def close(self) -> None:
+        """Hang up."""
+        self.engine.dispose()
+
+    def explain(self, error: Exception) -> str:
+        """What an error means."""
+        return explain(error)
+
+    def back_up(self, target: Path) -> None:
+        """Say who does that.
+
+        Raises:
+            StoreError: Always.
+        """
+        raise StoreError(f'{self.name}: is copied by PostgreSQL\'s own "pg_dump --format=custom", not by feedbridge')
+
+    def tidy(self) -> None:
+        """The server does that by itself."""
+
+
+def _engine(url: URL, name: str, *, write: bool) -> Engine:
+    reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args=_CONNECT,
+            execution_options={} if write else reading,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=TURN_SECONDS,
+            pool_pre_ping=True,
+        )
+    except ImportError as error:
+        raise StoreError(
+            f"{name}: PostgreSQL takes the extra `postgres`; \"pip install 'feedbridge[postgres]'\" brings it"
+        ) from error
+
+
+def _shown(url: URL) -> str:
+    """An address as it may be shown: without password, and without options, one of which may be another."""
+    shown = URL.create(url.drivername, username=url.username, host=url.host, port=url.port, database=url.database)
+    return shown.render_as_string()
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{TURN_SECONDS}s'")
+    connection.commit()
+
+
+_BY_STATE = {
+    "25006": "cannot be written: it was opened for reading, or the server is a standby; name the primary",
+    "40P01": "was changed by another process at the same time; what was not kept is tried again",
+    "42501": "the user may not do that there; let the database belong to the user",
+    "53100": "cannot be written: the server's disk is full",
+    "53300": "has no connection left; raise its `max_connections`, or run fewer processes",
+}
+_MEANINGS = (
+    (
+        r'database ".*" does not exist',
+        'there is no such database; make it by "createdb --encoding=UTF8 --template=template0 NAME"',
+    ),
+    ("password|authentication|pg_hba|role .* does not exist", "the server refuses the user; mend name and password"),
+    ("remaining connection slots|too many (clients|connections)", _BY_STATE["53300"]),
+    (
+        "starting up|shutting down|terminating connection|recovery mode|server closed the connection|connection is lost"
+        "|consuming input failed|the connection is closed",
+        "the server was stopped or restarted meanwhile; what was not kept is tried again when it is back",
+    ),
+    (
+        "connection (failed|refused|timeout)|could not (connect|translate)|failed to resolve|connection to server",
+        "the server cannot be reached; is it running, and is the address right?",
+    ),
+)
+
+
+def explain(error: Exception) -> str:
+    """What an error means, and the mend."""
+    if isinstance(error, ValidationError):
+        return "holds what feedbridge did not write; put a backup in its place"
+    state = getattr(error, "sqlstate", None)
+    if state in _BY_STATE:
+        return _BY_STATE[state]
+    first, *_ = [*str(error).splitlines(), type(error).__name__]
+    return meaning(first, _MEANINGS) if state is None or state[:2] in {"08", "28", "3D", "57"} else first
