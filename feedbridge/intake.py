@@ -86,13 +86,13 @@ class _Intake:
         if self._table.by is None and None not in self._feeds:
             self._add_feed(None)
         anew = family.selection != selection
+        reached = articles.latest_revision(self._connection)  # first: what comes meanwhile is for the next time, too
         changes = articles.changed_since(self._connection, list(self._sources), 0 if anew else family.revision)
         self._take(list(changes), anew=anew)
         rows.mark_dirty(self._connection, self._dirty)
         rows.forget_empty_feeds(self._connection, self._table.name, by_value=self._table.by is not None)
         if family.look != self._look:
             rows.mark_all_dirty(self._connection, self._table.name)
-        reached = articles.latest_revision(self._connection)
         rows.keep_family(
             self._connection, self._table.name, rows.Family(selection=selection, look=self._look, revision=reached)
         )

@@ -529,7 +529,7 @@ def test_feed_for_each_category(site: "Site") -> None:
     assert all(len(name) < 80 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-./") for name in names)
     assert numbers(site, f"news-{file_slug('亚洲')}") == [50, 9]
     assert numbers(site, f"news-{file_slug('欧洲')}") == [50]
-    assert {path.name for path in site.folder.iterdir()} == {"public", "var", "voa"}
+    assert {path.name for path in site.folder.iterdir()} - {"var"} == {"public", "voa"}
 
 
 def test_slug_is_safe_and_tells_values_apart() -> None:

@@ -17,6 +17,7 @@ from feedbridge.model import FolderRequest
 from feedbridge.pipeline import Build
 from feedbridge.refresh import request_of
 from feedbridge.settings import ArchiveSource
+from feedbridge.store import schema
 
 if TYPE_CHECKING:
     from tests.conftest import Archive, Site
@@ -654,7 +655,7 @@ def test_processes_change_nothing(site: "Site", other_site: "Site", monkeypatch:
         tallies = [step.tallies[0] for step in steps]
         error = (tallies[-1].error or "").removeprefix(str(one.folder))
         told.append([*tallies[:-1], error, *(sorted(step.published.written) for step in steps)])
-        columns = {row[1] for row in one.query("PRAGMA table_info(articles)")} - {"id", "revision"}
+        columns = {column.name for column in schema.articles.c} - {"id", "revision"}
         kept.append([one.query(f"SELECT {', '.join(sorted(columns))} FROM articles ORDER BY uid")])
         kept[-1].append(one.query(f"SELECT alias, uid {of_article.format('aliases')} ORDER BY alias, uid"))
         kept[-1].append(

@@ -152,6 +152,7 @@ def _decode(encoded: str) -> bytes | None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """Hold the file, which is made empty where there is none, while nobody else does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(_TRIES):
         handle = _open(path)
         try:

@@ -65,8 +65,7 @@ class Home(Protocol):
 class Store:
     """An open store. Use it as a context manager.
 
-    Threads may share it. A file is written by one process at a time: with `write=True` no other can open it for
-    writing. A server is written by all.
+    Threads may share it. With `write=True` no other process can open it for writing, unless both are to share it.
 
     Attributes:
         address: Where it is, as it was given.
@@ -76,17 +75,18 @@ class Store:
         StoreError: From every method; its text names the store and the mend.
     """
 
-    def __init__(self, address: Path | str, *, write: bool, rebuild: bool = False) -> None:
+    def __init__(self, address: Path | str, *, write: bool, rebuild: bool = False, shared: bool = False) -> None:
         """Say where it is.
 
         Args:
             address: The database file, or an address: `sqlite:///` and a path, or `postgresql+psycopg://…`.
             write: Whether it is to be written.
             rebuild: If the file is damaged, put it aside and start with an empty one.
+            shared: Others may write at the same time; files are never shared.
         """
         self.address = address
         self._write = write
-        self._home = _home(address, write=write, rebuild=rebuild)
+        self._home = _home(address, write=write, rebuild=rebuild, shared=shared)
         self.name = self._home.name
 
     def __enter__(self) -> Self:
@@ -180,18 +180,18 @@ def is_there(address: Path | str) -> bool:
     Raises:
         StoreError: That cannot be found out.
     """
-    home = _home(address, write=False, rebuild=False)
+    home = _home(address, write=False)
     try:
         return home.is_there()
     finally:
         home.close()
 
 
-def _home(address: Path | str, *, write: bool, rebuild: bool) -> Home:
+def _home(address: Path | str, *, write: bool, rebuild: bool = False, shared: bool = False) -> Home:
     if isinstance(address, str) and not address.startswith(_FILE):
         from feedbridge.store.postgresql import Server  # here, for it takes time that others need not spend
 
-        return Server(address, write=write)
+        return Server(address, write=write, shared=shared)
     from feedbridge.store.sqlite import File
 
     path = Path(address.removeprefix(_FILE)) if isinstance(address, str) else address

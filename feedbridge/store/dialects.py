@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-_REVISIONS = 0x66656564_00000002
+_REVISIONS = (0x66656564 << 32) + 2
 _LONGEST_KEY = 2_000
 """In bytes. PostgreSQL's indexes take 2,704."""
 

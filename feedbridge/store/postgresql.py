@@ -1,5 +1,8 @@
 """A store on a server: PostgreSQL, for as many processes as there are, on as many machines."""
 
+import contextlib
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +20,10 @@ TURN_SECONDS = 600
 """A thread waits so long for its turn at a connection, and the server for a transaction that has fallen silent."""
 
 _CONNECT_SECONDS = 10
-_MIGRATION = 0x66656564_00000001
-_CONNECT = {
-    "connect_timeout": _CONNECT_SECONDS,
-    "application_name": "feedbridge",
-    "client_encoding": "utf8",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
+_LOCKS = 0x66656564
+_MIGRATION, _HOLDER = (_LOCKS << 32) + 1, (_LOCKS << 32) + 3
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""In seconds, and how many: so each side notices when the other's machine is gone."""
 
 
 class Server:
@@ -35,14 +33,17 @@ class Server:
     transaction one state of all.
     """
 
-    def __init__(self, address: str, *, write: bool) -> None:
+    def __init__(self, address: str, *, write: bool, shared: bool) -> None:
         try:
             url = make_url(address)
         except (ArgumentError, ValueError) as error:
             raise StoreError("`store` is no address; give one as postgresql+psycopg://USER@HOST/NAME") from error
         self.name = _shown(url)
         self.engine = _engine(url, self.name, write=write)
-        event.listen(self.engine, "connect", _on_connect)
+        self._parameters = {**self.engine.dialect.create_connect_args(url)[1], **_parameters(url)}
+        self._is_alone = write and not shared
+        self._holder: Any = None
+        self._turn = threading.Lock()
 
     def is_there(self) -> bool:
         """Whether somebody has begun a store in the database."""
@@ -50,7 +51,14 @@ class Server:
             return bool(self.tables(connection))
 
     def open(self) -> None:
-        """A server holds no writer off."""
+        """Hold the database, where it is to be written by this process alone.
+
+        Raises:
+            StoreError: Another holds it, or it cannot be reached.
+        """
+        if self._is_alone:
+            self._hold()
+            event.listen(self.engine, "connect", lambda *_: self._hold())  # for a restart lets go
 
     def tables(self, connection: Connection) -> set[str]:
         """The names of the tables."""
@@ -84,6 +92,9 @@ class Server:
     def close(self) -> None:
         """Hang up."""
         self.engine.dispose()
+        if self._holder:
+            self._holder.close()
+            self._holder = None
 
     def explain(self, error: Exception) -> str:
         """What an error means."""
@@ -100,13 +111,39 @@ class Server:
     def tidy(self) -> None:
         """The server does that by itself."""
 
+    def _hold(self) -> None:
+        """Hold the database as long as a connection of its own is open."""
+        from psycopg import Error, connect
+
+        with self._turn:
+            if self._holder:
+                with contextlib.suppress(Error):
+                    self._holder.execute("SELECT 1")
+                    return
+            try:
+                self._holder = connect(**self._parameters, autocommit=True)
+                if self._holder.execute("SELECT pg_try_advisory_lock(%s)", (_HOLDER,)).fetchone()[0]:
+                    return
+                other = self._holder.execute(_WHO_HOLDS, (_LOCKS, _HOLDER & 0xFFFFFFFF)).fetchone()
+                self._holder.close()
+            except Error as error:
+                raise StoreError(f"{self.name}: {explain(error)}") from error
+        who = f" ({other[0]})" if other and other[0] else ""
+        raise StoreError(f"{self.name}: is in use by another feedbridge{who}; wait for it or stop it")
+
+
+_WHO_HOLDS = """
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s AND datname = current_database()
+"""
+
 
 def _engine(url: URL, name: str, *, write: bool) -> Engine:
     reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args=_CONNECT,
+            connect_args=_parameters(url),
             execution_options={} if write else reading,
             pool_size=CONNECTIONS,
             max_overflow=0,
@@ -125,9 +162,18 @@ def _shown(url: URL) -> str:
     return shown.render_as_string()
 
 
-def _on_connect(connection: Any, _record: object) -> None:
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{TURN_SECONDS}s'")
-    connection.commit()
+def _parameters(url: URL) -> dict[str, Any]:
+    """What is asked of every connection, beside what the address asks."""
+    wishes = {"idle_in_transaction_session_timeout": f"{TURN_SECONDS}s"}
+    wishes |= {f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}
+    options = " ".join([str(url.query.get("options", "")), *(f"-c {name}={value}" for name, value in wishes.items())])
+    return {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": f"feedbridge, process {os.getpid()}",
+        "client_encoding": "utf8",
+        "options": options.strip(),
+        **_KEEPALIVES,
+    }
 
 
 _BY_STATE = {
@@ -159,7 +205,7 @@ _MEANINGS = (
 def explain(error: Exception) -> str:
     """What an error means, and the mend."""
     if isinstance(error, ValidationError):
-        return "holds what feedbridge did not write; put a backup in its place"
+        return "is damaged: it holds what feedbridge did not write; put a backup in its place"
     state = getattr(error, "sqlstate", None)
     if state in _BY_STATE:
         return _BY_STATE[state]

@@ -180,10 +180,12 @@ def test_a_file_of_something_else_is_refused(path: Path, content: str) -> None:
     assert path.read_text(encoding="latin-1") == content
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    """With the reason."""
-    with pytest.raises(StoreError, match=r"nowhere/image-keys: the keys of pictures cannot be kept \(No such file"):
-        Keys(tmp_path / "nowhere" / "image-keys")
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    """Where it cannot be, it is named, with the reason."""
+    Keys(tmp_path / "a" / "b" / "image-keys")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file/image-keys: the keys of pictures cannot be kept \("):
+        Keys(tmp_path / "file" / "image-keys")
 
 
 def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:

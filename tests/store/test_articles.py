@@ -135,6 +135,14 @@ def test_search_asks_all_sources_for_aliases_and_ids(connection: Connection) -> 
     assert articles.search(connection, ["link:nothing"]) == {}
 
 
+def test_text_is_ordered_by_code_points(connection: Connection) -> None:
+    """Not as some language would: equal dates must give the same order wherever the store is kept."""
+    names = ["urn:A", "urn:B", "urn:Z", "urn:_", "urn:a", "urn:b", "urn:ä", "urn:文", "urn:😀"]
+    (row,) = articles.add(connection, 1, [made(1)])
+    articles.name(connection, 1, [(name, row) for name in reversed(names)])
+    assert articles.aliases_of(connection, row) == names
+
+
 def test_every_change_counts_up(connection: Connection) -> None:
     """Feeds ask for what changed since a revision and get exactly that, in the order of change."""
     rows = articles.add(connection, 1, [made(1), made(2), made(3)])

@@ -1,11 +1,14 @@
 """A store on a server: many processes, restarts, faults in words."""
 
+import multiprocessing
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +65,7 @@ def test_many_processes_may_begin_a_store_at_once(postgresql: "PostgreSQL") -> N
     empty = postgresql.make(empty=True)
 
     def begin(number: int) -> None:
-        with Store(empty, write=True) as store, store.transaction() as connection:
+        with Store(empty, write=True, shared=True) as store, store.transaction() as connection:
             polls.source_state(connection, str(number))
 
     with ThreadPoolExecutor(6) as pool:
@@ -174,15 +177,26 @@ def _write_while_it_stops(store: Store, server: "PostgreSQL") -> None:
 # Many at once
 
 
+def write_until_killed(address: str, told: "Pipe[str, str]") -> None:
+    store = Store(address, write=True).__enter__()
+    with store.transaction() as connection:
+        polls.source_state(connection, "committed")
+    with store.transaction() as connection:
+        for number in range(100):
+            polls.source_state(connection, f"not committed {number}")
+        told.send("written")
+        time.sleep(60)
+
+
 def test_processes_never_claim_the_same(address: str) -> None:
     """Six that take at once share 300 sources between them, each once, the longest due first."""
     many = [f"s{number}" for number in range(300)]
-    with Store(address, write=True) as store, store.transaction() as connection:
+    with Store(address, write=True, shared=True) as store, store.transaction() as connection:
         claims.enter(connection, many, now=NOON)
 
     def take(_: int) -> list[str]:
         taken: list[str] = []
-        with Store(address, write=True) as store:
+        with Store(address, write=True, shared=True) as store:
             while True:
                 with store.transaction() as connection:
                     some = claims.claim(connection, many, now=NOON, limit=7)
@@ -197,7 +211,7 @@ def test_processes_never_claim_the_same(address: str) -> None:
 
 def test_a_claim_waits_for_nobody(address: str) -> None:
     """What another is claiming at the moment is left to it, and the next ones are taken."""
-    with Store(address, write=True) as one, Store(address, write=True) as other:
+    with Store(address, write=True, shared=True) as one, Store(address, write=True, shared=True) as other:
         with one.transaction() as connection:
             claims.enter(connection, ["a", "b", "c"], now=NOON)
         with one.transaction() as first, other.transaction() as second:
@@ -218,7 +232,11 @@ def seen(connection: Connection) -> list[str]:
 
 def test_who_has_seen_a_revision_has_seen_all_before(address: str) -> None:
     """While one writes articles, another that wishes to waits; so no smaller revision turns up later."""
-    with Store(address, write=True) as one, Store(address, write=True) as other, ThreadPoolExecutor(2) as pool:
+    with (
+        Store(address, write=True, shared=True) as one,
+        Store(address, write=True, shared=True) as other,
+        ThreadPoolExecutor(2) as pool,
+    ):
         with one.transaction() as connection:
             polls.source_state(connection, "voa")
         may_end, begun, free = threading.Event(), threading.Event(), threading.Event()
@@ -239,11 +257,48 @@ def test_who_has_seen_a_revision_has_seen_all_before(address: str) -> None:
 
 def test_a_schedule_is_not_moved_under_the_hands_of_who_works_by_it(address: str) -> None:
     """Who meant to move a source that was claimed meanwhile does not."""
-    with Store(address, write=True) as store, store.transaction() as connection:
+    with Store(address, write=True, shared=True) as store, store.transaction() as connection:
         claims.enter(connection, ["a"], now=NOON)
         (claim,) = claims.claim(connection, ["a"], now=NOON, limit=1)
         claims.set_due(connection, {"a": datetime(2026, 12, 1, tzinfo=UTC)})
         assert not claims.moved(connection, claim)
+
+
+def test_a_second_writer_is_told_who_holds_the_store(address: str, stopping: "PostgreSQL") -> None:
+    """Unless both are to share it, there is one; also after a restart, once it has done something. Readers may read."""
+    held = rf"s\d+: is in use by another feedbridge \(feedbridge, process {os.getpid()}\); wait for it or stop it"
+    with Store(address, write=True) as store:
+        with pytest.raises(StoreError, match=held):
+            Store(address, write=True).__enter__()
+        with Store(address, write=False), Store(address, write=True, shared=True):
+            pass
+        stopping.stop()
+        stopping.start()
+        with store.transaction() as connection:
+            polls.source_state(connection, "voa")
+        with pytest.raises(StoreError, match=held):
+            Store(address, write=True).__enter__()
+    with Store(address, write=True):
+        pass
+
+
+def test_a_killed_writer_holds_nothing(address: str) -> None:
+    """What it had committed stays, what it had not is gone, and another may write."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=write_until_killed, args=(address, theirs))
+    process.start()
+    assert ours.recv() == "written"
+    process.kill()
+    process.join()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with Store(address, write=True) as store, store.transaction() as connection:
+                assert connection.scalars(select(sources.c.name)).all() == ["committed"]
+            return
+        except StoreError:  # the server takes a moment to notice
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 # What PostgreSQL cannot
@@ -252,7 +307,7 @@ def test_a_schedule_is_not_moved_under_the_hands_of_who_works_by_it(address: str
 def test_names_that_no_index_takes_are_found_again(address: str) -> None:
     """Links of eight thousand characters, and those that hold what is no text there."""
     names = [f"link:{''.join(chr(0x4E00 + i * 37 % 20_000) for i in range(8_000))}", "id:a\0b", "id:plain"]
-    with Store(address, write=True) as store, store.transaction() as connection:
+    with Store(address, write=True, shared=True) as store, store.transaction() as connection:
         row = polls.source_state(connection, "voa").row
         (article,) = articles.add(connection, row, [made(1)])
         articles.name(connection, row, [(name, article) for name in names])
@@ -262,5 +317,5 @@ def test_names_that_no_index_takes_are_found_again(address: str) -> None:
 
 def test_a_silent_transaction_is_ended(address: str) -> None:
     """A process that was stopped in the middle of one does not hold up the others for ever."""
-    with Store(address, write=True) as store, store.transaction() as connection:
+    with Store(address, write=True, shared=True) as store, store.transaction() as connection:
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10min"
