@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,8 @@ class Server:
                 self._holder.close()
             except Error as error:
                 raise StoreError(f"{self.name}: {explain(error)}") from error
-        who = f" ({other[0]})" if other and other[0] else ""
-        raise StoreError(f"{self.name}: is in use by another feedbridge{who}; wait for it or stop it")
+        who = other[0] if other else "feedbridge"
+        raise StoreError(f"{self.name}: is in use by another {who}; wait for it or stop it")
 
 
 _WHO_HOLDS = """
@@ -169,7 +170,7 @@ def _parameters(url: URL) -> dict[str, Any]:
     options = " ".join([str(url.query.get("options", "")), *(f"-c {name}={value}" for name, value in wishes.items())])
     return {
         "connect_timeout": _CONNECT_SECONDS,
-        "application_name": f"feedbridge, process {os.getpid()}",
+        "application_name": f"feedbridge (process {os.getpid()} on {socket.gethostname()[:24]})",
         "client_encoding": "utf8",
         "options": options.strip(),
         **_KEEPALIVES,

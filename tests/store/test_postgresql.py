@@ -266,7 +266,7 @@ def test_a_schedule_is_not_moved_under_the_hands_of_who_works_by_it(address: str
 
 def test_a_second_writer_is_told_who_holds_the_store(address: str, stopping: "PostgreSQL") -> None:
     """Unless both are to share it, there is one; also after a restart, once it has done something. Readers may read."""
-    held = rf"s\d+: is in use by another feedbridge \(feedbridge, process {os.getpid()}\); wait for it or stop it"
+    held = rf"s\d+: is in use by another feedbridge \(process {os.getpid()} on .+\); wait for it or stop it"
     with Store(address, write=True) as store:
         with pytest.raises(StoreError, match=held):
             Store(address, write=True).__enter__()
