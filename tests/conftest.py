@@ -303,6 +303,10 @@ class Site:
             connection.close()
         return found
 
+    def is_sound(self) -> bool:
+        """Whether nothing shows that the store is damaged; a server sees to that itself."""
+        return self._server is not None or self.query("PRAGMA integrity_check") == [("ok",)]
+
     def forget_store(self) -> None:
         shutil.rmtree(self.store.parent, ignore_errors=self._server is not None)
         if self._server:
