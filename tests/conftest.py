@@ -307,10 +307,30 @@ class Site:
         """Whether nothing shows that the store is damaged; a server sees to that itself."""
         return self._server is not None or self.query("PRAGMA integrity_check") == [("ok",)]
 
+    def in_use(self, process: int) -> str:
+        """What is said to a second writer while a process holds the store."""
+        where = f" on {socket.gethostname()[:24]}" if self._server else ""
+        name = Store(self.address, write=False).name
+        return f"{name}: is in use by another feedbridge (process {process}{where}); wait for it or stop it"
+
     def forget_store(self) -> None:
         shutil.rmtree(self.store.parent, ignore_errors=self._server is not None)
         if self._server:
             self.address = self._server.make()
+
+    def put_store_aside(self) -> str:
+        """Let the store be as if it were lost; gives where it is now."""
+        if self._server:
+            aside, self.address = self.address, self._server.make()
+            return aside
+        return str(self.store.parent.rename(tempfile.mkdtemp(dir=self.folder)))
+
+    def put_store_back(self, aside: str) -> None:
+        """Let a store that was put aside be the store again; there is no other."""
+        if self._server:
+            self.address = aside
+        else:
+            Path(aside).rename(self.store.parent)
 
     def _site(self) -> dict[str, Any]:
         place = {"store": self.address, "state": str(self.store.parent), "output": str(self.public)}

@@ -112,9 +112,7 @@ def test_second_build_beside_a_first_is_told(site: "Site") -> None:
     with database.Store(site.address, write=True):
         done = site.run("build")
     assert done.returncode == 1
-    assert failures(done) == [
-        f"feedbridge: {site.store}: is in use by another feedbridge (process {os.getpid()}); wait for it or stop it"
-    ]
+    assert failures(done) == [f"feedbridge: {site.in_use(os.getpid())}"]
     assert not site.public.exists()
     assert site.run("build").returncode == 0
 
@@ -210,6 +208,7 @@ def test_full_output_disk_is_one_line(site: "Site", other_site: "Site", room: in
         assert {path: len(body) for path, body in site.published().items()} == sizes
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("room", [0, 8192, 65_536, 400_000])
 def test_full_disk_of_the_store_is_one_line(site: "Site", room: int) -> None:
     """A store that cannot grow stops the build with one line; feeds stay as they were; with room all is made good."""
@@ -248,7 +247,7 @@ def test_read_only_output_is_one_line(site: "Site") -> None:
         assert len(site.everything()) == 360
 
 
-@pytest.mark.parametrize("place", ["public", "public/feeds", "var"])
+@pytest.mark.parametrize("place", ["public", "public/feeds", pytest.param("var", marks=pytest.mark.sqlite)])
 def test_file_in_place_of_a_folder_is_one_line(site: "Site", place: str) -> None:
     """Where a folder should be is a file: one line names it, exit 1, the file stays; moved away, all is made good."""
     site.archive.write_many(260)

@@ -710,9 +710,9 @@ def test_a_lost_store_takes_no_copy_with_it(site: "Site", web: "Web") -> None:
     documents show them again once a backup of the store has been put in place.
     """
     first, second = illustrate_two(site, web)
-    documents, backup = site.published(), site.folder / "backup"
+    documents = site.published()
     let_pass(site, 400 * DAY)
-    site.store.parent.rename(backup)
+    backup = site.put_store_aside()
     for number in (1, 2):
         web.say(f"/{number}", status="404 Not Found")
     site.build()
@@ -720,13 +720,12 @@ def test_a_lost_store_takes_no_copy_with_it(site: "Site", web: "Web") -> None:
     let_pass(site, 29 * DAY)
     site.build()
     assert copies(site).keys() == {first, second}
-    shutil.copytree(site.store.parent, site.folder / "new")
-    site.forget_store()
-    shutil.copytree(backup, site.store.parent)
+    new = site.put_store_aside()
+    site.put_store_back(backup)
     site.build()
     assert site.published() == documents
-    site.forget_store()
-    (site.folder / "new").rename(site.store.parent)
+    site.put_store_aside()
+    site.put_store_back(new)
     let_pass(site, 2 * DAY)
     site.build()
     assert copies(site) == {}

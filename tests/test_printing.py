@@ -88,7 +88,7 @@ def test_the_parent_prints_too(archived: Any, store: Store) -> None:
     """Each document is printed once, by a process or beside it, from the last on."""
     archived.build()
     settings = archived.settings()
-    with Store(settings.site.store_path, write=False) as kept:
+    with Store(settings.site.store, write=False) as kept:
         jobs = jobs_of(archived, kept)
     ours: list[int] = []
 

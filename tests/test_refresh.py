@@ -738,16 +738,31 @@ def test_settings_say_which_files_are_asked_for() -> None:
     assert request == expected
 
 
+def loaded_of(names: tuple[str, ...], site: "Site") -> str:
+    """What a build in a process of its own prints, and then those of these modules that it has loaded."""
+    look = (
+        "import atexit, sys; from feedbridge.__main__ import main;"
+        f" atexit.register(lambda: print([name for name in {names} if name in sys.modules]));"
+        f" sys.argv[1:] = ['build', '--config', {str(site.write_config())!r}]; main()"
+    )
+    words = [sys.executable, "-c", look]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": PACKAGE})
+    return done.stdout
+
+
 def test_nothing_is_loaded_that_cleans_where_nothing_is_new(site: "Site") -> None:
     """A build that finds all as it was loads neither HTML cleaners nor migrations, nor what asks sites."""
     site.archive.write_many(3)
     site.build()
     heavy = ("alembic", "bs4", "httpx", "nh3", "uvloop", "feedbridge.keeping", "feedbridge.inspection")
-    look = (
-        "import atexit, sys; from feedbridge.__main__ import main;"
-        f" atexit.register(lambda: print([name for name in {heavy} if name in sys.modules]));"
-        f" sys.argv[1:] = ['build', '--config', {str(site.write_config())!r}]; main()"
+    assert loaded_of(heavy, site).endswith("every file is as it should be\n[]\n")
+
+
+@pytest.mark.sqlite
+def test_nothing_of_a_server_is_loaded_for_a_file(site: "Site") -> None:
+    """A store in a file takes neither the driver of PostgreSQL nor what is said otherwise to it."""
+    site.archive.write_many(3)
+    site.build()
+    assert loaded_of(("psycopg", "sqlalchemy.dialects.postgresql", "feedbridge.store.postgresql"), site).endswith(
+        "[]\n"
     )
-    words = [sys.executable, "-c", look]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": PACKAGE})
-    assert done.stdout.endswith("every file is as it should be\n[]\n")
