@@ -40,6 +40,7 @@ _SHOWN_LENGTH = 40
 _OPENING = re.compile(r"\s*+[{\[]\s*+(?:[\"}\]{\[]|\Z)")
 _VERSION = re.compile(r"(?:https?:)?(?://)?(?:www\.)?jsonfeed\.org/version/", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_IN_XML = re.compile("[\0-\x08\x0e-\x1f\ufffe\uffff]")
 _NUMERIC_REFERENCE = re.compile(r"&#(?:[0-9]{1,7}|[xX][0-9A-Fa-f]{1,6});")
 _BLANK_LINES = re.compile(r"\n[ \t]*+\n\s*+")
 _MAILTO = "mailto:"
@@ -231,10 +232,10 @@ def _facts(feed: _Feed, url: str) -> SourceFacts:
     return SourceFacts(
         title=_one_line(feed.title),
         subtitle=_one_line(feed.description),
-        link=_resolved(feed.home_page_url, url),
-        self_link=_resolved(feed.feed_url, url),
-        icon=_resolved(feed.icon or feed.favicon, url),
-        language=feed.language,
+        link=_one_line(_resolved(feed.home_page_url, url)),
+        self_link=_one_line(_resolved(feed.feed_url, url)),
+        icon=_one_line(_resolved(feed.icon or feed.favicon, url)),
+        language=_one_line(feed.language),
         authors=_persons(feed.authors, feed.author),
     )
 
@@ -303,7 +304,8 @@ def _title(title: str | None) -> str | None:
 
 
 def _one_line(text: str | None) -> str | None:
-    return " ".join((text or "").split()) or None
+    """The text in one line, without the characters that other formats cannot hold."""
+    return " ".join(_NOT_IN_XML.sub("", text or "").split()) or None
 
 
 def _paragraphs(text: str) -> str:

@@ -66,6 +66,19 @@ class TestTheFeed:
 
         assert read({"version": VERSION, "items": [], **wrong})[0] == SourceFacts()
 
+    def test_what_no_other_format_can_hold_goes(self) -> None:
+        """What a feed says of itself stands beside its articles in XML, and in databases that have no NUL."""
+        told = {"title": "A\0\x01 s\x0bite", "home_page_url": "http://a.example/\0\uffff", "language": "e\0n"}
+        facts, _ = read({"version": VERSION, "items": [], **told, "authors": [{"name": "\x1bB"}], "icon": "/i\0.png"})
+
+        assert facts == SourceFacts(
+            title="A s ite",
+            link="http://a.example/",
+            language="en",
+            authors=(Person(name="B"),),
+            icon="https://news.example/i.png",
+        )
+
     @pytest.mark.parametrize(
         "version", ["https://jsonfeed.org/version/1", "http://www.jsonfeed.org/version/1.1", VERSION]
     )
