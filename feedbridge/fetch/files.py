@@ -16,6 +16,9 @@ from typing import NamedTuple
 from feedbridge.errors import FetchError, UnusableItem
 from feedbridge.model import FolderRequest
 
+MAX_PATH = 2_000
+"""Bytes of a path below the folder that can be remembered; no index of a database takes one much longer."""
+
 SETTLE_SECONDS = 0.5
 """A file written less than this ago is looked at twice before it is read."""
 
@@ -219,10 +222,12 @@ def _take(path: str, entry: os.DirEntry[str], files: list[FoundFile], refused: l
     except OSError as error:
         refused.append((storable(path), f"cannot be looked at ({error.strerror})"))
         return
-    if stat.S_ISREG(found.st_mode):
-        files.append(FoundFile(path, found.st_size, found.st_mtime_ns))
-    else:
+    if not stat.S_ISREG(found.st_mode):
         refused.append((storable(path), "is not a file"))
+    elif len(path) > MAX_PATH // 4 and len(storable(path).encode()) > MAX_PATH:
+        refused.append((storable(path), f"has a path of more than {MAX_PATH:,} bytes; move it up"))
+    else:
+        files.append(FoundFile(path, found.st_size, found.st_mtime_ns))
 
 
 def _stays_inside(path: str, root: Path) -> bool:

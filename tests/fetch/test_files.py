@@ -262,6 +262,18 @@ class TestNoFiles:
                 ("socket.md", "is not a file"),
             )
 
+    @pytest.mark.parametrize("letter", ["章", "\udcff"])
+    def test_a_path_that_cannot_be_remembered(self, tmp_path: Path, letter: str) -> None:
+        """What is longer than an index of the store takes, as it is stored, is named and left out."""
+        deep = "/".join([letter * (240 // len(os.fsencode(letter)))] * 9)
+        write(tmp_path / deep / "1.md")
+        write(tmp_path / "2.md")
+
+        assert names(tmp_path) == ["2.md"]
+        assert listed(tmp_path).refused == (
+            (storable(f"{deep}/1.md"), "has a path of more than 2,000 bytes; move it up"),
+        )
+
     @pytest.mark.parametrize("kind", ["pipe", "folder"])
     def test_a_file_becomes_something_else(self, tmp_path: Path, kind: str) -> None:
         """Between listing and reading anything may happen; reading does not wait for a pipe's other end."""
