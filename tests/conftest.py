@@ -303,6 +303,14 @@ class Site:
             connection.close()
         return found
 
+    def refuse(self, table: str, said: str) -> None:
+        """Let the database say something instead of taking a row into a table."""
+        if self._server:
+            self.query(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE '{said}'; END$$")
+            self.query(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()")
+        else:
+            self.query(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{said}'); END")
+
     def is_sound(self) -> bool:
         """Whether nothing shows that the store is damaged; a server sees to that itself."""
         return self._server is not None or self.query("PRAGMA integrity_check") == [("ok",)]

@@ -376,7 +376,7 @@ def test_bad_settings_are_refused(site: "Site", start: "Start") -> None:
         (good[: good.index("kind") + 8], "is not TOML"),
         ("", "give at least one [[source]] table"),
         (None, "no such file"),
-        (good.replace("feedbridge.db", "another.db"), "[site]: store: has changed; that takes a restart"),
+        (good.replace(site.address, f"{site.address}2"), "[site]: store: has changed; that takes a restart"),
         (good.replace('listen = "127.0.0.1', 'listen = "127.0.0.2'), "[site]: listen: has changed; that takes a"),
     ]
     for text, said in refused:
@@ -599,7 +599,7 @@ def test_a_file_in_place_of_the_output_folder(site: "Site", start: "Start") -> N
     site.public.unlink()
     daemon.wait(lambda: daemon.answers("/feeds/news.json"), seconds=15)
     assert len(daemon.titles()) == 6
-    assert daemon.get("/readyz").status_code == 200
+    daemon.wait(lambda: daemon.get("/readyz").status_code == 200)
 
 
 # Sources on the web
@@ -776,7 +776,7 @@ def test_a_store_that_fails_is_no_reason_to_ask_again(site: "Site", web: "Web", 
     site.add_feed("blog", web.url("/blog"), every="2h")
     web.feed("/blog", "One")
     site.build()
-    site.query("CREATE TRIGGER fault BEFORE INSERT ON polls BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    site.refuse("polls", "the disk is full")
     web.asked.clear()
     daemon = start(site)
     daemon.wait(lambda: daemon.lines("refresh broke off"))
