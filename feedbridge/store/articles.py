@@ -103,10 +103,12 @@ class _Details:
     testimonies: tuple[Testimony, ...] = ()
     origin: Origin | None = None
     extensions: tuple[Element, ...] = ()
+    whole_id: str | None = None
+    """The id, where it is so long that the column holds what stands for it."""
 
 
 _DETAILS = TypeAdapter(_Details)
-_DETAIL_NAMES = tuple(_Details.__dataclass_fields__)
+_DETAIL_NAMES = tuple(name for name in _Details.__dataclass_fields__ if name != "whole_id")
 
 
 def find(connection: Connection, source_id: int, names: Iterable[str]) -> dict[str, int]:
@@ -132,22 +134,22 @@ def load(connection: Connection, rows: Iterable[int]) -> dict[int, Kept]:
 
 def search(connection: Connection, names: Iterable[str]) -> dict[int, Kept]:
     """The articles of any source that are known by one of these aliases, or have one of these ids."""
-    some = list(names)[:_VARIABLES]
-    keys = [as_key(connection, name) for name in some]
+    keys = [as_key(connection, name) for name in list(names)[:_VARIABLES]]
     rows = connection.scalars(
         select(aliases.c.article_id)
         .where(aliases.c.alias.in_(keys))
-        .union(select(articles.c.id).where(articles.c.uid.in_(some)))
+        .union(select(articles.c.id).where(articles.c.uid.in_(keys)))
     )
     return load(connection, rows.all())
 
 
 def taken(connection: Connection, source_id: int, uids: Iterable[str]) -> set[str]:
     """Those of these ids that articles of a source have."""
+    keys = {as_key(connection, uid): uid for uid in uids}
     found: set[str] = set()
-    for some in _portions(list(dict.fromkeys(uids))):
+    for some in _portions(list(keys)):
         query = select(articles.c.uid).where(articles.c.source_id == source_id, articles.c.uid.in_(some))
-        found.update(connection.scalars(query))
+        found.update(keys[key] for key in connection.scalars(query))
     return found
 
 
@@ -169,7 +171,7 @@ def add(connection: Connection, source_id: int, kept: Sequence[Kept]) -> list[in
         return []
     revision = _last_revision(connection)
     values = [
-        {**_values(one), "source_id": source_id, "revision": revision + count, "late": one.late}
+        {**_values(connection, one), "source_id": source_id, "revision": revision + count, "late": one.late}
         for count, one in enumerate(kept, 1)
     ]
     result = connection.execute(insert(articles).returning(articles.c.id, sort_by_parameter_order=True), values)
@@ -182,7 +184,8 @@ def change(connection: Connection, kept: Mapping[int, Kept]) -> None:
         return
     revision = _last_revision(connection)
     values = [
-        {**_values(one), "revision": revision + count, "row": row} for count, (row, one) in enumerate(kept.items(), 1)
+        {**_values(connection, one), "revision": revision + count, "row": row}
+        for count, (row, one) in enumerate(kept.items(), 1)
     ]
     kept_still = (articles.c.id == bindparam("row"), articles.c.removed_at.is_(None))
     connection.execute(update(articles).where(*kept_still), values)
@@ -190,6 +193,7 @@ def change(connection: Connection, kept: Mapping[int, Kept]) -> None:
 
 def remove(connection: Connection, row: int, *, now: datetime) -> None:
     """Make an article a tombstone: its text goes, its id and aliases stay and keep it away."""
+    details = _DETAILS.validate_json(connection.scalar(select(articles.c.details).where(articles.c.id == row)) or "{}")
     connection.execute(
         update(articles)
         .where(articles.c.id == row)
@@ -199,7 +203,7 @@ def remove(connection: Connection, row: int, *, now: datetime) -> None:
             title="",
             content="",
             content_hash="",
-            details=_DETAILS.dump_json(_Details()).decode(),
+            details=_dumped(_Details(whole_id=details.whole_id)),
         )
     )
     connection.execute(delete(items).where(items.c.article_id == row))
@@ -320,11 +324,12 @@ def _portions(values: list[Any]) -> Iterator[list[Any]]:
         yield values[start : start + _VARIABLES]
 
 
-def _values(kept: Kept) -> dict[str, Any]:
+def _values(connection: Connection, kept: Kept) -> dict[str, Any]:
     article = kept.article
-    details = _Details(**{key: getattr(article, key) for key in _DETAIL_NAMES})
+    uid = as_key(connection, article.id)
+    details = {key: getattr(article, key) for key in _DETAIL_NAMES}
     return {
-        "uid": article.id,
+        "uid": uid,
         "published": to_ms(article.published),
         "updated": to_ms(article.updated),
         "first_seen": to_ms(article.first_seen),
@@ -335,15 +340,19 @@ def _values(kept: Kept) -> dict[str, Any]:
         "normaliser": kept.normaliser,
         "title": article.title,
         "link": article.link,
-        "details": _DETAILS.dump_json(details, exclude_defaults=True).decode(),
+        "details": _dumped(_Details(**details, whole_id=None if uid == article.id else article.id)),
         "content": article.content,
     }
+
+
+def _dumped(details: _Details) -> str:
+    return _DETAILS.dump_json(details, exclude_defaults=True).decode()
 
 
 def _kept(row: Row[*tuple[Any, ...]]) -> Kept:
     details = _DETAILS.validate_json(row.details)
     article = Article(
-        id=row.uid,
+        id=details.whole_id or row.uid,
         source=row.name,
         title=row.title,
         link=row.link,

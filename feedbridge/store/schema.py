@@ -73,7 +73,7 @@ articles = Table(
     metadata,
     _key(),
     Column("source_id", ForeignKey(sources.c.id), nullable=False),
-    Column("uid", _Word, nullable=False, doc="The article's id, an IRI."),
+    Column("uid", _Word, nullable=False, doc="The article's id, an IRI; in PostgreSQL a digest stands for a long one."),
     Column("revision", BigInteger, nullable=False, doc="Counts up with every change of any article."),
     Column("published", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),

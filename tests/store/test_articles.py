@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from feedbridge import model
 from feedbridge.errors import StoreError
 from feedbridge.model import Article, Category, Enclosure, Image, Person
-from feedbridge.store import articles, polls
+from feedbridge.store import articles, feeds, polls
 from feedbridge.store.articles import Change, Kept, KnownFile
 from feedbridge.store.database import Store
+from feedbridge.store.feeds import Placed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -202,6 +203,25 @@ def test_tombstone_keeps_the_id_and_nothing_of_the_text(connection: Connection) 
     told = (left.article.id, left.article.title, left.article.content, left.article.excerpt, left.article.authors)
     assert told == ("urn:example:1", "", "", "", ())
     assert articles.find(connection, 1, ["link:a"]) == {"link:a": row}
+
+
+def test_an_id_may_be_longer_than_an_index_takes(connection: Connection) -> None:
+    """It comes back whole, is taken in its source, finds its article, and places it in feeds, also once removed."""
+    uid = "urn:" + "".join(chr(0x4E00 + number * 37 % 20_000) for number in range(1_990))
+    kept = replace(made(1), article=replace(made(1).article, id=uid))
+    (row,) = articles.add(connection, 1, [kept])
+    articles.change(connection, {row: kept})
+    assert articles.load(connection, [row]) == {row: kept}
+    assert articles.taken(connection, 1, ["urn:example:1", uid]) == {uid}
+    assert articles.search(connection, [uid]) == {row: kept}
+    (change,) = articles.changed_since(connection, ["voa"], 0)
+    feed = feeds.add_feed(connection, family="news", name="news", value=None, uid="urn:f", created_at=NOON)
+    place = Placed(feed=feed, article=row, uid=change.uid, ordered_at=1, published=NOON, document=1)
+    feeds.add_entries(connection, [place])
+    assert feeds.entries_by_uid(connection, "news", [change.uid]) == [place]
+    assert feeds.in_document(connection, feeds.feeds_of(connection, "news")[0], 1) == [place]
+    articles.remove(connection, row, now=NOON)
+    assert articles.load(connection, [row])[row].article.id == uid
 
 
 def test_files_are_known_again(connection: Connection) -> None:
