@@ -110,7 +110,7 @@ def test_people_see_words_and_machines_json(site: "Site", start: "Start") -> Non
     assert daemon.stop()[0] == 0
     keys = {line["event"]: list(line) for line in daemon.lines()}
     site.forget_store()
-    command = [sys.executable, "-m", "feedbridge", "run", "-c", str(site.folder / "feedbridge.toml")]
+    command = [sys.executable, "-m", "feedbridge", "run", "-c", str(site.write_config())]
     ours, theirs = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FEEDBRIDGE_")}
     process = subprocess.Popen(
