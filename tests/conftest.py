@@ -500,6 +500,13 @@ def postgresql(database_server: PostgreSQL) -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture
+def stopping(postgresql: PostgreSQL) -> Iterator[PostgreSQL]:
+    """The server, for a test that stops it; it runs again afterwards."""
+    yield postgresql
+    postgresql.start()
+
+
+@pytest.fixture
 def server(request: pytest.FixtureRequest) -> PostgreSQL | None:
     """The server that keeps the stores of the tests, or None where files do."""
     found: PostgreSQL | None = request.getfixturevalue("postgresql") if STORE == "postgresql" else None
@@ -516,6 +523,12 @@ def site(tmp_path: Path, server: PostgreSQL | None) -> Site:
 def other_site(tmp_path: Path, server: PostgreSQL | None) -> Site:
     """A second site, to compare with."""
     return Site(tmp_path / "other", server)
+
+
+@pytest.fixture
+def remote(tmp_path: Path, stopping: PostgreSQL) -> Site:
+    """A site whose store is on a server, which may be stopped."""
+    return Site(tmp_path / "remote", stopping)
 
 
 @pytest.fixture

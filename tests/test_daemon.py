@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,7 +26,7 @@ import pytest
 from lxml import etree
 
 if TYPE_CHECKING:
-    from tests.conftest import Daemon, Site, Web
+    from tests.conftest import Daemon, PostgreSQL, Site, Web
 
     Start = Callable[..., Daemon]
 
@@ -578,6 +579,51 @@ def test_a_store_that_can_grow_no_more(site: "Site", start: "Start") -> None:
         assert site.is_sound()
     finally:
         subprocess.run(["umount", "-l", str(site.store.parent)], check=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+def test_a_restart_of_the_database_is_survived(
+    remote: "Site", web: "Web", stopping: "PostgreSQL", start: "Start", how: signal.Signals
+) -> None:
+    """Be it in order or a crash: feeds are served on, `/readyz` says what is wrong, the log is no flood; when the
+    server is back, what came meanwhile is published, and nobody else may write.
+    """
+    remote.sources[0]["every"] = "1s"
+    remote.archive.write_many(3)
+    remote.add_feed("blog", web.url("/blog"), every="1s")
+    web.feed("/blog", "One")
+    daemon = start(remote).ready()
+    daemon.wait(lambda: len(daemon.titles()) == 4)
+    assert daemon.get("/readyz").status_code == 200
+    stopping.stop(how)
+    os.utime(remote.archive.write(10))
+    web.feed("/blog", "Two", "One")
+    daemon.wait(lambda: daemon.get("/readyz").status_code == 503)
+    assert re.search("store: .+: the server (cannot be reached|was stopped)", daemon.get("/readyz").text)
+    time.sleep(3)
+    assert len(daemon.titles()) == 4
+    assert 1 <= len([line for line in daemon.lines() if line["level"] != "info"]) <= 8
+    stopping.start()
+    daemon.wait(lambda: len(daemon.titles()) == 6)
+    daemon.wait(lambda: daemon.get("/readyz").status_code == 200)
+    assert daemon.ask("build").stderr == f"feedbridge: {remote.in_use(daemon.process.pid)}\n"
+    assert daemon.stop()[0] == 0
+
+
+def test_articles_on_their_way_into_a_database_that_stops_are_kept_once(
+    remote: "Site", stopping: "PostgreSQL", start: "Start"
+) -> None:
+    """A refresh that is broken off in its midst is told, tried again, and brings what is left."""
+    remote.archive.write_many(FEWER)
+    daemon = start(remote)
+    daemon.wait(has_kept(remote, 100))
+    stopping.stop(signal.SIGQUIT)
+    daemon.wait(lambda: daemon.lines("refresh broke off"))
+    stopping.start()
+    assert 100 <= kept(remote) < FEWER
+    daemon.wait(lambda: kept(remote) == FEWER and daemon.lines("refresh changed"))
+    daemon.wait(lambda: len({entry.id for entry in remote.everything()}) == len(remote.everything()) == FEWER)
+    assert daemon.stop()[0] == 0
 
 
 def test_a_file_in_place_of_the_output_folder(site: "Site", start: "Start") -> None:

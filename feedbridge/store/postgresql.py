@@ -26,6 +26,9 @@ _MIGRATION, _HOLDER = (_LOCKS << 32) + 1, (_LOCKS << 32) + 3
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """In seconds, and how many: so each side notices when the other's machine is gone."""
 
+_UNHEARD_MS = 60_000
+"""What was sent is to be acknowledged within this, or the connection is given up."""
+
 
 class Server:
     """A database of a server; see `Home`.
@@ -165,7 +168,7 @@ def _shown(url: URL) -> str:
 
 def _parameters(url: URL) -> dict[str, Any]:
     """What is asked of every connection, beside what the address asks."""
-    wishes = {"idle_in_transaction_session_timeout": f"{TURN_SECONDS}s"}
+    wishes = {"idle_in_transaction_session_timeout": f"{TURN_SECONDS}s", "synchronous_commit": "on"}
     wishes |= {f"tcp_{name}": str(value) for name, value in _KEEPALIVES.items()}
     options = " ".join([str(url.query.get("options", "")), *(f"-c {name}={value}" for name, value in wishes.items())])
     return {
@@ -173,6 +176,7 @@ def _parameters(url: URL) -> dict[str, Any]:
         "application_name": f"feedbridge (process {os.getpid()} on {socket.gethostname()[:24]})",
         "client_encoding": "utf8",
         "options": options.strip(),
+        "tcp_user_timeout": _UNHEARD_MS,
         **_KEEPALIVES,
     }
 

@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
@@ -142,13 +141,6 @@ def test_backups_are_made_by_others(address: str, tmp_path: Path) -> None:
 
 
 # Restarts
-
-
-@pytest.fixture
-def stopping(postgresql: "PostgreSQL") -> Iterator["PostgreSQL"]:
-    """The server, for a test that stops it; it runs again afterwards."""
-    yield postgresql
-    postgresql.start()
 
 
 def test_a_restart_is_survived(stopping: "PostgreSQL", address: str) -> None:
