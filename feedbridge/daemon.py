@@ -43,7 +43,7 @@ from feedbridge.server.serving import Server
 from feedbridge.server.shelf import Shelf
 from feedbridge.settings import ArchiveSource, FeedSource, Settings
 from feedbridge.settling import Settled, Settler, make_settler, picture_fetch, shape_of
-from feedbridge.store import articles, claims, polls, visits
+from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
 from feedbridge.systemd import Manager
@@ -680,8 +680,7 @@ class _Daemon:
 
     def _check_store(self) -> str | None:
         try:
-            with Store(self._store.address, write=False) as store, store.transaction() as connection:
-                articles.latest_revision(connection)
+            self._store.check()
         except FeedbridgeError as error:
             return str(error)
         return None

@@ -61,6 +61,9 @@ class Home(Protocol):
     def tidy(self) -> None:
         """What is to be done now and then."""
 
+    def check(self) -> None:
+        """Find out whether it can be read now."""
+
 
 class Store:
     """An open store. Use it as a context manager.
@@ -122,6 +125,10 @@ class Store:
     def tidy(self) -> None:
         """Do what is to be done now and then, so that the database stays small and quick."""
         self._home.tidy()
+
+    def check(self) -> None:
+        """Find out whether it can be read now, without waiting for what is at work."""
+        self._home.check()
 
     def _bring_up_to_date(self) -> None:
         revision = self._revision()

@@ -113,7 +113,16 @@ class Server:
         raise StoreError(f'{self.name}: is copied by PostgreSQL\'s own "pg_dump --format=custom", not by feedbridge')
 
     def tidy(self) -> None:
-        """The server does that by itself."""
+        """See that the database is still held; all else the server does by itself."""
+        self.check()
+
+    def check(self) -> None:
+        """Ask by the connection that holds the database, which is made anew where it was lost."""
+        if self._is_alone:
+            self._hold()
+        else:
+            with in_words(self.name, explain), self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
 
     def _hold(self) -> None:
         """Hold the database as long as a connection of its own is open."""

@@ -99,6 +99,11 @@ class File:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.cursor().execute("PRAGMA optimize")
 
+    def check(self) -> None:
+        """Read something beside the one connection, whose turns may be long."""
+        with in_words(self.name, explain), contextlib.closing(_reader(self._path)) as beside:
+            beside.execute("SELECT max(revision) FROM articles").fetchone()
+
     def _put_aside_if_damaged(self) -> None:
         """Keep a damaged database for whoever may mend it, under a name that says so."""
         if not self._path.exists() or _is_sound(self._path):
@@ -127,10 +132,14 @@ class File:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if self._write else "BEGIN")
 
 
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def _is_store(path: Path) -> bool:
     """Whether a file is a store of ours, of whatever version."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with contextlib.closing(_reader(path)) as database:
             query = "SELECT count(*) FROM sqlite_master WHERE name IN ('alembic_version', 'feed_entries')"
             return bool(database.execute(query).fetchone() == (2,))
     except sqlite3.Error:
@@ -140,7 +149,7 @@ def _is_store(path: Path) -> bool:
 def _is_sound(path: Path) -> bool:
     """Whether nothing shows that a database is damaged; one that cannot be opened now may well be sound."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with contextlib.closing(_reader(path)) as database:
             answer = database.execute("PRAGMA integrity_check(1)").fetchone()
             return bool(answer == ("ok",))
     except sqlite3.DatabaseError as error:

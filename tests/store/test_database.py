@@ -73,6 +73,13 @@ def test_threads_share_a_store(store: Store) -> None:
         assert len(connection.execute(select(sources)).all()) == 300
 
 
+def test_a_check_waits_for_nobody(store: Store) -> None:
+    """It answers while others write for long, however many."""
+    with ThreadPoolExecutor(1) as pool, store.transaction() as connection:
+        polls.source_state(connection, "voa")
+        pool.submit(store.check).result(timeout=10)
+
+
 def test_store_opens_again_as_it_was(address: Path | str) -> None:
     """What one has written the next one finds."""
     with Store(address, write=True) as store, store.transaction() as connection:

@@ -274,6 +274,27 @@ def test_a_second_writer_is_told_who_holds_the_store(address: str, stopping: "Po
         pass
 
 
+def backends(server: "PostgreSQL") -> set[int]:
+    """The connections that there are to stores."""
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'feedbridge %'"
+    return {pid for (pid,) in server.ask("postgres", query)}
+
+
+def test_a_check_asks_by_the_connection_that_holds_the_store(address: str, postgresql: "PostgreSQL") -> None:
+    """It opens none, unless that one was lost: then the store is held anew."""
+    with Store(address, write=True) as store:
+        before = backends(postgresql)
+        store.check()
+        assert backends(postgresql) == before
+        postgresql.ask("postgres", "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        store.check()
+        assert len(backends(postgresql) - before) == 1
+        with pytest.raises(StoreError, match="is in use by another feedbridge"):
+            Store(address, write=True).__enter__()
+    with Store(address, write=False) as reader:
+        reader.check()
+
+
 def test_a_killed_writer_holds_nothing(address: str) -> None:
     """What it had committed stays, what it had not is gone, and another may write."""
     ours, theirs = multiprocessing.Pipe()

@@ -588,3 +588,17 @@ def test_a_backup_replaces_an_older_one_and_nothing_else(tmp_path: Path) -> None
                 store.back_up(tmp_path / target)
     assert (tmp_path / "settings.toml").read_text(encoding="utf-8") == "[site]"
     assert not (tmp_path / "mnt").exists()
+
+
+def test_a_check_finds_a_file_that_is_gone_or_damaged(tmp_path: Path) -> None:
+    """Though the store, which has read what it needs, may not have noticed yet."""
+    path = tmp_path / "store.db"
+    with Store(path, write=True) as store:
+        store.check()
+        aside = path.rename(path.with_name("aside"))
+        with pytest.raises(StoreError, match="cannot be opened: is its folder there"):
+            store.check()
+        aside.rename(path)
+        path.write_bytes(b"x" * 200_000)
+        with pytest.raises(StoreError, match="is damaged; put a backup in its place"):
+            store.check()
