@@ -231,6 +231,7 @@ class _Daemon:
         self._watches: list[asyncio.Task[None]] = []
         self._noticed: set[str] = set()
         self._to_give_back: list[Claim] = []
+        self._cut_short: set[str] = set()
         self._left_out: dict[str, set[tuple[str, str]]] = {}
 
     async def run(self) -> int:
@@ -384,6 +385,7 @@ class _Daemon:
         """Settle the claims of refreshes that broke off, once the store can be written again."""
         while self._to_give_back:
             claim = self._to_give_back[0]
+            self._cut_short.add(claim.name)  # what was kept already is not new to the next refresh
             now, pause = _now(), BROKEN_OFF_PAUSE
             source = self._schedule.source(claim.name)
             if isinstance(source, FeedSource):
@@ -489,9 +491,11 @@ class _Daemon:
         if outcome != "unchanged":
             say(f"refresh {outcome}", **words, seconds=round(seconds, 3))
         self._tell_left_out(tally)
-        if tally.new:
+        was_cut_short = tally.source in self._cut_short
+        self._cut_short.discard(tally.source)
+        if tally.new or was_cut_short:
             self._to_count.add(tally.source)
-        if tally.read or (tally.error is None and tally.new):
+        if tally.read or (tally.error is None and tally.new) or was_cut_short:
             self._due_to_publish.set()
 
     def _tell_left_out(self, tally: Tally) -> None:

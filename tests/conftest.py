@@ -303,13 +303,16 @@ class Site:
             connection.close()
         return found
 
-    def refuse(self, table: str, said: str) -> None:
-        """Let the database say something instead of taking a row into a table."""
+    @contextlib.contextmanager
+    def refusing(self, table: str, said: str) -> Iterator[None]:
+        """Meanwhile the database says something instead of taking a row into a table."""
         if self._server:
             self.query(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE '{said}'; END$$")
             self.query(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()")
         else:
             self.query(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, '{said}'); END")
+        yield
+        self.query("DROP FUNCTION refuse CASCADE" if self._server else "DROP TRIGGER refuse")
 
     def is_sound(self) -> bool:
         """Whether nothing shows that the store is damaged; a server sees to that itself."""

@@ -822,15 +822,26 @@ def test_a_store_that_fails_is_no_reason_to_ask_again(site: "Site", web: "Web", 
     site.add_feed("blog", web.url("/blog"), every="2h")
     web.feed("/blog", "One")
     site.build()
-    site.refuse("polls", "the disk is full")
     web.asked.clear()
-    daemon = start(site)
-    daemon.wait(lambda: daemon.lines("refresh broke off"))
+    with site.refusing("polls", "the disk is full"):
+        daemon = start(site)
+        daemon.wait(lambda: daemon.lines("refresh broke off"))
     asked = datetime.now(UTC)
     daemon.wait(lambda: datetime.fromisoformat(daemon.status()["blog"]["next_poll"]) > asked)
     due = datetime.fromisoformat(daemon.status()["blog"]["next_poll"])
     assert 1.9 < (due - asked).total_seconds() / 3600 < 2.1
     assert len(web.asked) == 1
+
+
+def test_what_a_refresh_that_broke_off_has_kept_is_published(site: "Site", start: "Start") -> None:
+    """The next one, which finds nothing new, sees to that."""
+    daemon = start(site).ready()
+    with site.refusing("polls", "the disk is full"):
+        site.archive.write_many(3)
+        daemon.wait(lambda: daemon.lines("refresh broke off"))
+        assert (kept(site), daemon.titles()) == (3, [])
+    daemon.wait(lambda: len(daemon.titles()) == 3, seconds=30)
+    daemon.wait(lambda: 'feedbridge_articles_kept{source="voa"} 3.0' in daemon.get("/metrics").text)
 
 
 def test_what_nobody_thought_of_is_a_failure_like_others(site: "Site", web: "Web", start: "Start") -> None:

@@ -340,9 +340,8 @@ def test_a_store_that_fails_ends_a_build_of_sites(site: "Site", web: "Web") -> N
         site.add_feed(name, web.url(f"/{name}"))
         web.feed(f"/{name}", name)
     site.build()
-    site.refuse("polls", "database or disk is full")
     before = site.published()
-    with pytest.raises(StoreError, match="disk is full"):
+    with site.refusing("polls", "database or disk is full"), pytest.raises(StoreError, match="disk is full"):
         site.build()
     assert site.published() == before
 
