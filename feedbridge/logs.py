@@ -46,6 +46,7 @@ def set_up(*, as_json: bool | None = None) -> None:
     root.setLevel(logging.INFO)
     for noisy in ("alembic", "apscheduler", "httpx", "httpcore", "watchfiles", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of lost connections, which are errors of the store
 
 
 def _in_order(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -91,11 +91,12 @@ def test_an_exception_is_one_line(logged: Callable[[], str], as_json: bool) -> N
 
 
 def test_libraries_are_heard_from_warnings_on(logged: Callable[[], str]) -> None:
-    """What noisy libraries say in passing is left out."""
+    """What noisy libraries say in passing is left out, and what is told as an error of the store."""
     logs.set_up(as_json=True)
     for name in ("apscheduler.scheduler", "httpx", "watchfiles.main", "alembic.runtime"):
         logging.getLogger(name).info("something")
         logging.getLogger(name).warning("something worse")
+    logging.getLogger("psycopg.pipeline").warning("a connection is lost")
     assert [json.loads(line)["event"] for line in logged().splitlines()] == ["something worse"] * 4
 
 
