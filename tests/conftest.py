@@ -175,6 +175,7 @@ class Site:
         self.store = folder / "var" / "feedbridge.db"
         self.address = server.make() if server else f"sqlite:///{self.store}"
         self._server = server
+        self._copies: dict[Path, str] = {}
         self.archive = self.add_source("voa")
         self.feeds: list[dict[str, Any]] = [{"name": "news"}]
         self.pictures: dict[str, Any] = {}
@@ -343,6 +344,26 @@ class Site:
         else:
             Path(aside).rename(self.store.parent)
 
+    def copy_store(self, folder: Path) -> str:
+        """Copy the store, and what is beside it, into a folder, in place of an older copy; gives its address."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.store.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.store.parent, folder)
+        if not self._server:
+            return f"sqlite:///{folder / self.store.name}"
+        if folder in self._copies:
+            self._server.drop(self._copies[folder])
+        self._copies[folder] = self._server.copy(self.address)
+        return self._copies[folder]
+
+    def restore_store(self, folder: Path) -> None:
+        """Put what was copied into a folder in the place of the store."""
+        shutil.rmtree(self.store.parent, ignore_errors=True)
+        shutil.copytree(folder, self.store.parent)
+        if self._server:
+            self._server.drop(self.address)
+            self.address = self._server.copy(self._copies[folder])
+
     def _site(self) -> dict[str, Any]:
         place = {"store": self.address, "state": str(self.store.parent), "output": str(self.public)}
         return place | self.options
@@ -461,15 +482,22 @@ class PostgreSQL:
 
     def make(self, *, empty: bool = False) -> str:
         """The address of a new database: an empty store, or nothing at all."""
+        return self.copy("template0" if empty else "model")
+
+    def copy(self, address: str) -> str:
+        """Copy a database, by its name or address, which nobody uses; gives the address of the copy."""
         self._count += 1
-        self.ask("postgres", f"CREATE DATABASE s{self._count} TEMPLATE {'template0' if empty else 'model'}")
+        self.ask("postgres", f"CREATE DATABASE s{self._count} TEMPLATE {address.rpartition('/')[2]}")
         return self.address(f"s{self._count}")
+
+    def drop(self, address: str) -> None:
+        """Drop a database, by its name or address, whoever uses it."""
+        self.ask("postgres", f"DROP DATABASE {address.rpartition('/')[2]} WITH (FORCE)")
 
     def drop_all(self) -> None:
         """Drop the databases that were made."""
-        found = self.ask("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^s[0-9]+$'")
-        for (name,) in found:
-            self.ask("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+        for (name,) in self.ask("postgres", "SELECT datname FROM pg_database WHERE datname ~ '^s[0-9]+$'"):
+            self.drop(name)
 
     def ask(self, address: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask a database, by its name or address."""

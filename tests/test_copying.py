@@ -88,14 +88,14 @@ class Life:
     def all_anew(self) -> dict[str, bytes]:
         """What is published from the same store where nothing stands."""
         folder = self.site.folder / "anew"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.site.store.parent, folder / "var")
-        options = {"store": f"sqlite:///{folder / 'var' / self.site.store.name}", "output": str(folder / "public")}
+        shutil.rmtree(folder / "public", ignore_errors=True)
+        store_address = self.site.copy_store(folder / "var")
+        options = {"store": store_address, "state": str(folder / "var"), "output": str(folder / "public")}
         settings = self.site.settings()
         settings = Settings.model_validate(
             {"site": {**self.site.options, **options}, "source": self.site.sources, "feed": self.site.feeds}
         )
-        with Store(settings.site.store_path, write=True) as store:
+        with Store(store_address, write=True) as store:
             report = publish(store, settings, self.now)
         assert report.errors == []
         return {
@@ -108,7 +108,8 @@ class Life:
             for _ in range(self.chance.choice((1, 1, 1, 2, 3))):
                 self._count += 1
                 source = self.chance.choice("ab")
-                self._keep(connection, source, self._made(source, f"urn:example:{source}:{self._count}"))
+                ending = self.chance.choice(("", "", "", "", "-" + chr(0x4E00) * 2_500))  # longer than an index takes
+                self._keep(connection, source, self._made(source, f"urn:example:{source}:{self._count}{ending}"))
 
     def add_double(self) -> None:
         """An article with the id of another source's."""
@@ -186,19 +187,17 @@ class Life:
                 path.write_bytes(path.read_bytes()[:-7])
             case "changed":  # of the same size: it is to be due, else it would be left alone
                 path.write_bytes(path.read_bytes().replace(b"River", b"Rover"))
-                self.site.query("UPDATE documents SET dirty = 1")
+                self.site.query("UPDATE documents SET dirty = TRUE")
 
     def back_up(self) -> None:
         self._backup = self.site.folder / "backup"
-        shutil.rmtree(self._backup, ignore_errors=True)
-        shutil.copytree(self.site.store.parent, self._backup)
+        self.site.copy_store(self._backup)
 
     def restore(self) -> None:
         """An older store is put in place, beside newer files."""
         if self._backup:
-            shutil.rmtree(self.site.store.parent)
-            shutil.copytree(self._backup, self.site.store.parent)
-            self.site.query("UPDATE documents SET dirty = 1")  # else files of the same size would be left alone
+            self.site.restore_store(self._backup)
+            self.site.query("UPDATE documents SET dirty = TRUE")  # else files of the same size would be left alone
             self.site.query("UPDATE families SET look = '' WHERE name = ?", rows.INDEX)
             known = dict(
                 self.site.query(
@@ -275,7 +274,7 @@ class Life:
 
     @contextmanager
     def _open(self) -> Iterator[Store]:
-        with Store(self.site.store, write=True) as store:
+        with Store(self.site.address, write=True) as store:
             yield store
 
 
