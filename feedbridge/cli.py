@@ -32,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_db = typer.Typer(help="Look after the database that keeps the store.", no_args_is_help=True)
+app.add_typer(_db, name="db")
+
 _SHOWN = 20
 """Lines of one kind that a summary shows."""
 
@@ -277,6 +280,22 @@ def schema() -> None:
         from feedbridge import settings
 
         _say_json(settings.schema())
+
+
+@_db.command()
+def upgrade(config: Config = None, as_json: AsJson = False) -> None:
+    """Bring the store to the newest schema; a new store is made."""
+    with _errors():
+        from feedbridge import reports
+        from feedbridge.store.database import REVISIONS, Store
+
+        with Store(_load(config).site.store, write=True) as store:
+            name, before, after = store.name, store.found, REVISIONS[-1]
+        _print(
+            as_json,
+            {"store": name, "from": before, "to": after},
+            lambda: [reports.upgrade_line(name, before=before, after=after)],
+        )
 
 
 def _path(config: Path | None) -> Path:

@@ -67,6 +67,15 @@ def check_line(path: Path, settings: "Settings") -> str:
     )
 
 
+def upgrade_line(name: str, *, before: str | None, after: str) -> str:
+    """What became of the schema of a store."""
+    if before is None:
+        return f"{name}: made; its schema is {after}"
+    if before == after:
+        return f"{name}: its schema is {after}, the newest"
+    return f"{name}: its schema is {after} now; it was {before}"
+
+
 def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:
     """What a source of a kind would yield."""
     nothing = "it has no entries" if kind == "feed" else "no files match"

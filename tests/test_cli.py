@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command as alembic
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 from typer.testing import CliRunner, Result
 
 from feedbridge import __version__
 from feedbridge.cli import app
 from feedbridge.settings import environment_names
+from feedbridge.store import database, polls
+from feedbridge.store.database import REVISIONS, Store
+from feedbridge.store.schema import metadata
 
 SEEDS = Path(__file__).parents[1] / "seeds"
 SEED_LINK = (
@@ -618,6 +626,7 @@ def test_every_command_has_help() -> None:
         assert result.exit_code == 0
         assert f"Usage: feedbridge {name}" in result.stdout
         assert f"  {name} " in listed
+    assert "  upgrade  Bring the store to the newest schema" in run("db", "--help").stdout
 
 
 _HEAVY = {
@@ -822,10 +831,54 @@ def test_a_full_disk_under_standard_output_is_told(config: Path) -> None:
     assert done.stderr == b"feedbridge: standard output: cannot be written (No space left on device)\n"
 
 
+@pytest.mark.parametrize("kept_by", ["sqlite", "postgresql"])
+def test_db_upgrade_brings_an_older_store_to_the_newest_schema(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, kept_by: str
+) -> None:
+    """It says from where to where, what was kept stays, done again it does nothing; and it makes a new store."""
+    if kept_by == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        old, new = server.make(empty=True), server.make(empty=True)
+    else:
+        old, new = (f"sqlite:///{tmp_path}/{name}.db" for name in ("old", "new"))
+    make_older(old, "0003")
+    newest = REVISIONS[-1]
+
+    monkeypatch.setenv("FEEDBRIDGE_STORE", old)
+    assert 'is of an older version; "feedbridge db upgrade" brings it up to date' in run("status").stderr
+    name = Store(old, write=False).name
+    assert lines_of(run("db", "upgrade")) == [f"{name}: its schema is {newest} now; it was 0003"]
+    assert lines_of(run("db", "upgrade")) == [f"{name}: its schema is {newest}, the newest"]
+    assert run_json("db", "upgrade") == {"store": name, "from": newest, "to": newest}
+    with Store(old, write=False) as store, store.transaction() as connection:
+        assert polls.completed(connection) == {"voa"}
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+    assert run("build").exit_code == 0
+
+    monkeypatch.setenv("FEEDBRIDGE_STORE", new)
+    name = Store(new, write=False).name
+    assert run_json("db", "upgrade") == {"store": name, "from": None, "to": newest}
+    with Store(new, write=True):
+        result = run("db", "upgrade")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{name}: is in use by another feedbridge (process {os.getpid()}" in result.stderr
+
+
+def make_older(address: str, revision: str) -> None:
+    """A store as an older version left it, with a source that has been read."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    configuration.set_main_option("path_separator", "os")
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        alembic.upgrade(configuration, revision)
+        connection.exec_driver_sql("INSERT INTO sources (name, completed_at) VALUES ('voa', 1700000000000)")
+    engine.dispose()
+
+
 def test_two_commands_at_once(config: Path, tmp_path: Path) -> None:
     """The second that would write says who is writing; those that only read work beside it."""
-    from feedbridge.store.database import Store
-
     run("build")
     with Store(tmp_path / "s.db", write=True):
         result = run("build")

@@ -73,6 +73,7 @@ class Store:
     Attributes:
         address: Where it is, as it was given.
         name: The same as it may be shown to people.
+        found: The revision of the schema that it had before it was opened; None where there was no store.
 
     Raises:
         StoreError: From every method; its text names the store and the mend.
@@ -91,6 +92,7 @@ class Store:
         self._write = write
         self._home = _home(address, write=write, rebuild=rebuild, shared=shared)
         self.name = self._home.name
+        self.found: str | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -131,7 +133,7 @@ class Store:
         self._home.check()
 
     def _bring_up_to_date(self) -> None:
-        revision = self._revision()
+        self.found = revision = self._revision()
         if revision == REVISIONS[-1]:
             return
         if revision is not None and revision not in REVISIONS:
@@ -140,7 +142,7 @@ class Store:
                 f" {REVISIONS[-1]}); install that version, or name another store"
             )
         if not self._write:
-            raise StoreError(f'{self.name}: is of an older version; "feedbridge build" brings it up to date')
+            raise StoreError(f'{self.name}: is of an older version; "feedbridge db upgrade" brings it up to date')
         if revision is None:
             self._home.prepare()
             self._create()

@@ -199,7 +199,7 @@ def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "store.db"
     make(path)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
-    with pytest.raises(StoreError, match='is of an older version; "feedbridge build" brings it up to date'):
+    with pytest.raises(StoreError, match='is of an older version; "feedbridge db upgrade" brings it up to date'):
         Store(path, write=False).__enter__()
     assert ask(path, "SELECT version_num FROM alembic_version") == [("0005",)]
 
@@ -240,7 +240,7 @@ def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> Non
     tables = ("articles", "aliases", "files", "feeds", "feed_entries", "polls")
     before = {table: ask(path, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
     assert [len(rows) for rows in before.values()] == [3, 3, 3, 1, 2, 1]
-    with pytest.raises(StoreError, match='is of an older version; "feedbridge build" brings it up to date'):
+    with pytest.raises(StoreError, match='is of an older version; "feedbridge db upgrade" brings it up to date'):
         Store(path, write=False).__enter__()
     assert [found.name for found in tmp_path.iterdir()] == ["store.db"]
 
