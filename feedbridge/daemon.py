@@ -304,9 +304,9 @@ class _Daemon:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_SECONDS / 3)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS / 6), self._dispatching:
-                pass  # the one that is under way has ended, and no other begins
+        with contextlib.suppress(TimeoutError, StoreError):  # then our claims end by themselves
+            async with asyncio.timeout(STOP_SECONDS / 6), self._dispatching:  # what is under way ends; no other begins
+                await self._in_thread(self._scheduling, self._schedule.leave)
 
     def _leave(self) -> None:
         """Wait for the threads; the server and the readers are gone by now."""
@@ -373,8 +373,10 @@ class _Daemon:
             self._start(partial(work, claim), name)
 
     def _bring_up_to_date(self, noticed: Sequence[str], *, now: datetime) -> None:
-        """Let the schedule know of the clock, of refreshes that broke off, and of what was noticed."""
-        set_by = self._schedule.heed_clock(now=now, monotonic=timedelta(seconds=time.monotonic()))
+        """Let the schedule know of us, of the clock, of refreshes that broke off, and of what was noticed."""
+        monotonic = timedelta(seconds=time.monotonic())
+        self._schedule.renew(monotonic=monotonic)
+        set_by = self._schedule.heed_clock(now=now, monotonic=monotonic)
         if set_by:
             self._log.warning("the clock was set; the schedule moves with it", seconds=set_by.total_seconds())
         self._give_back()
@@ -391,7 +393,7 @@ class _Daemon:
             if isinstance(source, FeedSource):
                 pause = max(pause, schedule.base_interval(rhythm_of(source), now=now))
             with self._store.transaction() as connection:
-                claims.settle(connection, claim.name, next_poll_at=now + pause, failures=claim.failures)
+                claims.settle(connection, claim, next_poll_at=now + pause, failures=claim.failures)
             del self._to_give_back[0]
 
     def _look_soon(self) -> None:
@@ -472,6 +474,8 @@ class _Daemon:
 
     def _tell(self, done: Polled, *, seconds: float) -> None:
         tally = done.tally
+        if done.is_lost:
+            self._log.warning("somebody else took the source over meanwhile", source=done.claim.name)
         if tally is None or not tally.asked:
             return
         if tally.error:

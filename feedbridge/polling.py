@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,9 @@ from feedbridge.tally import Tally, Wish
 
 CLOCK_SLACK = timedelta(seconds=30)
 """The wall clock and the monotonic clock may part by so much before the clock counts as set."""
+
+LEASE = timedelta(seconds=60)
+"""Where several share a store, the claims of one that is not heard of for so long are taken up by the others."""
 
 QUEUE_OF_HOST = 2
 """So many sources of one host are claimed at a time; they are asked one after the other."""
@@ -42,12 +46,14 @@ class Polled:
         tally: What it did; None if it was asked to stop, or its source is no longer in the settings.
         failures: How often the source has now failed on end.
         next_poll_at: When it is due again.
+        is_lost: The claim had been taken back, for we were not heard of: the source is others' to schedule.
     """
 
     claim: Claim
     tally: Tally | None
     failures: int
     next_poll_at: datetime
+    is_lost: bool = False
 
 
 def rhythm_of(source: Source) -> Rhythm:
@@ -63,7 +69,10 @@ def rhythm_of(source: Source) -> Rhythm:
 
 
 class Schedule:
-    """The schedule of all sources, kept in the store. Its methods may be called from any thread."""
+    """The schedule of all sources, kept in the store. Its methods may be called from any thread.
+
+    Where several processes share a store, each has a schedule, and a source is claimed by one of them at a time.
+    """
 
     def __init__(self, store: Store, settings: Settings, *, dice: random.Random) -> None:
         self._store = store
@@ -72,6 +81,8 @@ class Schedule:
         self._hosts: Mapping[str, str] = {}
         self._ahead: timedelta | None = None
         self._looked: timedelta | None = None
+        self._holder = uuid4().hex
+        self._renewed: timedelta | None = None
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -84,11 +95,30 @@ class Schedule:
         """Take up the schedule where it was left.
 
         New sources are due at once. Those that fell due while nobody was there are spread over a while, so that a
-        restart makes no burst.
+        restart makes no burst. What others had claimed who are no more is due again.
         """
+        self._hold()
         with self._store.transaction() as connection:
-            claims.release_all(connection)
             self._enter(connection, now=now)
+
+    def renew(self, *, monotonic: timedelta) -> None:
+        """Keep what is claimed, and take back what others had claimed who are no more; to be called every few seconds.
+
+        Args:
+            monotonic: A clock that nobody sets.
+        """
+        if self._renewed is None or monotonic - self._renewed >= LEASE / 3:
+            self._hold()
+            self._renewed = monotonic
+
+    def leave(self) -> None:
+        """Give back what is claimed, and claim no more: others need not wait until the lease ends.
+
+        Where the store is not shared, the next start does that.
+        """
+        if not self._store.is_alone:
+            with self._store.transaction() as connection:
+                claims.leave(connection, self._holder)
 
     def enter_new(self, *, now: datetime) -> None:
         """Put sources on the schedule that the settings have gained, and heed rhythms that have become quicker."""
@@ -103,7 +133,7 @@ class Schedule:
         """Claim folders that are due, the longest due first."""
         names = [name for name, source in self._sources.items() if isinstance(source, ArchiveSource)]
         with self._store.transaction() as connection:
-            return claims.claim(connection, names, now=now, limit=limit)
+            return claims.claim(connection, names, holder=self._holder, now=now, limit=limit)
 
     def take_sites(self, *, now: datetime, limit: int, at_work: Iterable[str]) -> list[Claim]:
         """Claim sources on the web that are due, the longest due first, but few of any one host.
@@ -123,7 +153,9 @@ class Schedule:
                     chosen.append(name)
                 if len(chosen) >= limit:
                     break
-            return claims.claim(connection, chosen, now=now, limit=limit) if chosen else []
+            if not chosen:
+                return []
+            return claims.claim(connection, chosen, holder=self._holder, now=now, limit=limit)
 
     def waiting(self, *, now: datetime) -> int:
         """How many sources are due and not at work."""
@@ -201,13 +233,11 @@ class Schedule:
                 claim.taken + schedule.base_interval(rhythm_of(source), now=claim.taken),
             )
         at = max(following, tally.not_before) if tally.not_before else following
-        at = self._settle(claim, next_poll_at=at, failures=failures)
-        return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at)
+        return self._settle(claim, tally, next_poll_at=at, failures=failures)
 
     def give_back(self, claim: Claim) -> Polled:
         """Leave a claimed source as it was: still due."""
-        at = self._settle(claim, next_poll_at=claim.due, failures=claim.failures)
-        return Polled(claim=claim, tally=None, failures=claim.failures, next_poll_at=at)
+        return self._settle(claim, None, next_poll_at=claim.due, failures=claim.failures)
 
     def _next(self, source: Source, claim: Claim, *, failures: int) -> datetime:
         rhythm = rhythm_of(source)
@@ -219,11 +249,19 @@ class Schedule:
                 history = polls.history(connection, source.name)
         return schedule.after_success(rhythm, due=claim.due, now=claim.taken, history=history, dice=self._dice)
 
-    def _settle(self, claim: Claim, *, next_poll_at: datetime, failures: int) -> datetime:
+    def _settle(self, claim: Claim, tally: Tally | None, *, next_poll_at: datetime, failures: int) -> Polled:
         with self._store.transaction() as connection:
             at = next_poll_at + claims.moved(connection, claim)
-            claims.settle(connection, claim.name, next_poll_at=at, failures=failures)
-        return at
+            is_ours = claims.settle(connection, claim, next_poll_at=at, failures=failures)
+        return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at, is_lost=not is_ours)
+
+    def _hold(self) -> None:
+        """Let our claims be good, and then, lest two that do so at once block each other, end those of the dead."""
+        is_alone = self._store.is_alone
+        with self._store.transaction() as connection:
+            claims.hold(connection, self._holder, lease=None if is_alone else LEASE)
+        with self._store.transaction() as connection:
+            claims.release_abandoned(connection, self._holder, is_alone=is_alone)
 
     def _enter(self, connection: Connection, *, now: datetime) -> None:
         claims.enter(connection, list(self._sources), now=now)

@@ -495,7 +495,8 @@ def test_failures_outlive_a_restart(store: Store, tmp_path: Path, refreshes: Ref
         (claim,) = plan.take_folders(now=now, limit=1)
         done = plan.poll(claim, now=now, stop=GOING)
         assert done.failures == failures
-        schedule_of(store, settings).start(now=now + MINUTE)
+        plan = schedule_of(store, settings)
+        plan.start(now=now + MINUTE)
         assert planned(store, settings) == {"a": done.next_poll_at}
         now = done.next_poll_at
 
@@ -504,7 +505,9 @@ def test_a_build_by_hand_that_succeeds_ends_the_failures(store: Store) -> None:
     """What succeeded fails no more, whoever refreshed it."""
     with store.transaction() as connection:
         claims.enter(connection, ["a"], now=NOON)
-        claims.settle(connection, "a", next_poll_at=NOON + DAY, failures=7)
+        claims.hold(connection, "me", lease=None)
+        (claim,) = claims.claim(connection, ["a"], holder="me", now=NOON, limit=1)
+        claims.settle(connection, claim, next_poll_at=NOON + DAY, failures=7)
         polls.record_success(connection, 1, Poll(started_at=NOON, finished_at=NOON), shape="x")
         assert claims.schedule(connection, ["a"]) == [Planned(name="a", due=NOON + DAY, failures=0)]
 
@@ -525,8 +528,9 @@ def test_a_store_that_cannot_be_written_is_a_named_error(
     with pytest.raises(StoreError, match="disk is full"):
         plan.poll(claim, now=NOON, stop=GOING)
     assert plan.take_folders(now=NOON + HOUR, limit=1) == []
-    plan.start(now=NOON + HOUR)
-    assert [one.name for one in plan.take_folders(now=NOON + HOUR, limit=1)] == ["a"]
+    again = schedule_of(store, settings)
+    again.start(now=NOON + HOUR)
+    assert [one.name for one in again.take_folders(now=NOON + HOUR, limit=1)] == ["a"]
 
 
 # Stopping
@@ -559,8 +563,9 @@ def test_stopping_does_not_forget_failures(store: Store, tmp_path: Path, monkeyp
     settings = settings_of(tmp_path, a={"every": "15m"})
     plan = schedule_of(store, settings)
     plan.start(now=NOON)
+    (claim,) = plan.take_folders(now=NOON, limit=1)
     with store.transaction() as connection:
-        claims.settle(connection, "a", next_poll_at=NOON, failures=3)
+        claims.settle(connection, claim, next_poll_at=NOON, failures=3)
     stop = threading.Event()
 
     def interrupted(_store: Store, source: Source, _wish: Wish, progress: Progress) -> Tally:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
-from feedbridge.store.dialects import is_one_of, upsert
-from feedbridge.store.schema import sources
+from feedbridge.store.dialects import clock, is_one_of, upsert
+from feedbridge.store.schema import holders, sources
 from feedbridge.store.times import from_ms, to_ms
 
 
@@ -33,9 +33,45 @@ class Claim(Planned):
 
     Attributes:
         taken: When it was claimed, on the clock that `due` is told by.
+        holder: Who claimed it.
     """
 
     taken: datetime
+    holder: str
+
+
+def hold(connection: Connection, holder: str, *, lease: timedelta | None) -> None:
+    """Let a holder claim sources, and let its claims be good, for so long from now.
+
+    Args:
+        connection: To the store.
+        holder: A name that no other process has, nor had.
+        lease: By the database's clock; None: as long as the process has the store to itself.
+    """
+    until = clock() + lease // timedelta(milliseconds=1) if lease else None
+    statement = upsert(connection, holders).values(name=holder, expires_at=until)
+    new = statement.excluded.expires_at
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"expires_at": new},
+            where=holders.c.expires_at.is_distinct_from(new),  # or a file would be written each time
+        )
+    )
+
+
+def release_abandoned(connection: Connection, holder: str, *, is_alone: bool) -> None:
+    """Take back what other holders have claimed whose lease has ended, or all others, if the store is ours alone."""
+    others = holders.c.name != holder
+    ended = or_(holders.c.expires_at.is_(None), holders.c.expires_at <= clock())  # who had it alone is no more, either
+    gone = delete(holders).where(others if is_alone else and_(others, ended)).returning(holders.c.name)
+    _release(connection, connection.scalars(gone).all())
+
+
+def leave(connection: Connection, holder: str) -> None:
+    """Give back all that a holder has claimed; it claims no more."""
+    connection.execute(delete(holders).where(holders.c.name == holder))
+    _release(connection, [holder])
 
 
 def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> None:
@@ -49,16 +85,13 @@ def enter(connection: Connection, names: Sequence[str], *, now: datetime) -> Non
     )
 
 
-def release_all(connection: Connection) -> None:
-    """Take back what a process that is no more had claimed."""
-    connection.execute(update(sources).where(sources.c.claimed_at.is_not(None)).values(claimed_at=None))
-
-
-def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit: int) -> list[Claim]:
+def claim(connection: Connection, names: Sequence[str], *, holder: str, now: datetime, limit: int) -> list[Claim]:
     """Claim sources that are due, the longest due first; a source is claimed once until it is settled.
 
-    What another process is claiming at the same moment is left to it.
+    What another process is claiming at the same moment is left to it. Who has no lease, or no longer, claims nothing.
     """
+    if not _is_good(connection, holder):
+        return []
     due = (
         select(sources.c.id)
         .where(*_is_due(names, now=now))
@@ -70,10 +103,13 @@ def claim(connection: Connection, names: Sequence[str], *, now: datetime, limit:
     claimed = connection.execute(
         update(sources)
         .where(sources.c.id.in_(select(due.c.id)))
-        .values(claimed_at=to_ms(now))
+        .values(claimed_at=to_ms(now), claimed_by=holder)
         .returning(sources.c.name, sources.c.next_poll_at, sources.c.failures)
     )
-    found = [Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures, taken=now) for row in claimed]
+    found = [
+        Claim(name=row.name, due=from_ms(row.next_poll_at), failures=row.failures, taken=now, holder=holder)
+        for row in claimed
+    ]
     return sorted(found, key=lambda one: (one.due, one.name))
 
 
@@ -84,13 +120,18 @@ def due(connection: Connection, names: Sequence[str], *, now: datetime) -> Itera
         yield from found
 
 
-def settle(connection: Connection, name: str, *, next_poll_at: datetime, failures: int) -> None:
-    """Give a claim back, and say when the source is due again."""
-    connection.execute(
+def settle(connection: Connection, claim: Claim, *, next_poll_at: datetime, failures: int) -> bool:
+    """Give a claim back, and say when the source is due again; False: it was taken back, and nothing is changed."""
+    settled = connection.execute(
         update(sources)
-        .where(sources.c.name == name)
-        .values(claimed_at=None, next_poll_at=to_ms(next_poll_at), failures=failures)
+        .where(
+            sources.c.name == claim.name,
+            sources.c.claimed_by == claim.holder,
+            sources.c.claimed_at == to_ms(claim.taken),
+        )
+        .values(claimed_at=None, claimed_by=None, next_poll_at=to_ms(next_poll_at), failures=failures)
     )
+    return settled.rowcount == 1
 
 
 def moved(connection: Connection, claim: Claim) -> timedelta:
@@ -119,7 +160,10 @@ def shift(connection: Connection, by: timedelta) -> None:
 
 
 def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
-    """When those of these sources are due that nobody is at work on, the longest due first."""
+    """When those of these sources are due that nobody is at work on, the longest due first.
+
+    Until the end of the transaction nobody claims them.
+    """
     query = (
         select(sources.c.name, sources.c.next_poll_at, sources.c.failures, sources.c.not_before)
         .where(
@@ -129,6 +173,7 @@ def schedule(connection: Connection, names: Sequence[str]) -> list[Planned]:
             sources.c.gone_at.is_(None),
         )
         .order_by(sources.c.next_poll_at, sources.c.id)
+        .with_for_update(skip_locked=True)
     )
     return [
         Planned(
@@ -162,3 +207,16 @@ def _is_due(names: Sequence[str], *, now: datetime) -> tuple[ColumnElement[bool]
         sources.c.gone_at.is_(None),
         is_one_of(sources.c.name, names),
     )
+
+
+def _is_good(connection: Connection, holder: str) -> bool:
+    """Whether a holder has a lease; nobody takes its claims back before the end of the transaction."""
+    runs = or_(holders.c.expires_at.is_(None), holders.c.expires_at > clock())
+    query = select(holders.c.name).where(holders.c.name == holder, runs).with_for_update(read=True)
+    return connection.scalar(query) is not None
+
+
+def _release(connection: Connection, gone: Sequence[str]) -> None:
+    if gone:
+        theirs = is_one_of(sources.c.claimed_by, gone)
+        connection.execute(update(sources).where(theirs).values(claimed_at=None, claimed_by=None))

@@ -12,7 +12,7 @@ from feedbridge.errors import StoreError
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Revisions of the schema, oldest first; the last is this program's."""
 
 _FILE = "sqlite:///"
@@ -23,9 +23,11 @@ class Home(Protocol):
 
     Attributes:
         name: As it is shown to people, without secrets.
+        is_alone: While it is open, nobody else writes it.
     """
 
     name: str
+    is_alone: bool
     engine: Engine
 
     def is_there(self) -> bool:
@@ -73,6 +75,7 @@ class Store:
     Attributes:
         address: Where it is, as it was given.
         name: The same as it may be shown to people.
+        is_alone: While it is open, nobody else writes it.
         found: The revision of the schema that it had before it was opened; None where there was no store.
 
     Raises:
@@ -92,6 +95,7 @@ class Store:
         self._write = write
         self._home = _home(address, write=write, rebuild=rebuild, shared=shared)
         self.name = self._home.name
+        self.is_alone = self._home.is_alone
         self.found: str | None = None
 
     def __enter__(self) -> Self:

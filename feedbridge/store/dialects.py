@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Column, Connection, Select, Table, bindparam, text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Select, Table, bindparam, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -51,6 +51,24 @@ def _for_postgresql(element: is_one_of, compiler: SQLCompiler, **options: Any) -
     """The CASE keeps the planner from comparing each row with each of them: it makes a table of hashes."""
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
     return f"CASE WHEN {column} IN (SELECT json_array_elements_text(CAST({values} AS JSON))) THEN TRUE ELSE FALSE END"
+
+
+class clock(FunctionElement[int]):  # noqa: N801  (it is used as a function)
+    """The time by the database's own clock, epoch milliseconds: the same for all who write it, wherever they run."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(clock, "sqlite")
+def _clock_of_sqlite(_element: clock, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+@compiles(clock, "postgresql")
+def _clock_of_postgresql(_element: clock, _compiler: SQLCompiler, **_options: Any) -> str:
+    """That of now, and not of the beginning of the transaction."""
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
 def lock(connection: Connection, rows: Select[Any]) -> None:

@@ -45,7 +45,8 @@ class Server:
         self.name = _shown(url)
         self.engine = _engine(url, self.name, write=write)
         self._parameters = {**self.engine.dialect.create_connect_args(url)[1], **_parameters(url)}
-        self._is_alone = write and not shared
+        self.is_alone = write and not shared
+        self._write = write
         self._holder: Any = None
         self._turn = threading.Lock()
 
@@ -55,12 +56,12 @@ class Server:
             return bool(self.tables(connection))
 
     def open(self) -> None:
-        """Hold the database, where it is to be written by this process alone.
+        """Hold the database, if it is to be written: alone, or together with all who share it.
 
         Raises:
-            StoreError: Another holds it, or it cannot be reached.
+            StoreError: Another holds it so that we cannot, or it cannot be reached.
         """
-        if self._is_alone:
+        if self._write:
             self._hold()
             event.listen(self.engine, "connect", lambda *_: self._hold())  # for a restart lets go
 
@@ -118,7 +119,7 @@ class Server:
 
     def check(self) -> None:
         """Ask by the connection that holds the database, which is made anew where it was lost."""
-        if self._is_alone:
+        if self._write:
             self._hold()
         else:
             with in_words(self.name, explain), self.engine.connect() as connection:
@@ -128,6 +129,7 @@ class Server:
         """Hold the database as long as a connection of its own is open."""
         from psycopg import Error, connect
 
+        take = "SELECT pg_try_advisory_lock(%s)" if self.is_alone else "SELECT pg_try_advisory_lock_shared(%s)"
         with self._turn:
             if self._holder:
                 with contextlib.suppress(Error):
@@ -135,7 +137,7 @@ class Server:
                     return
             try:
                 self._holder = connect(**self._parameters, autocommit=True)
-                if self._holder.execute("SELECT pg_try_advisory_lock(%s)", (_HOLDER,)).fetchone()[0]:
+                if self._holder.execute(take, (_HOLDER,)).fetchone()[0]:
                     return
                 other = self._holder.execute(_WHO_HOLDS, (_LOCKS, _HOLDER & 0xFFFFFFFF)).fetchone()
                 self._holder.close()

@@ -48,10 +48,18 @@ sources = Table(
     Column("succeeded_at", BigInteger, doc="When the last successful refresh began."),
     Column("next_poll_at", BigInteger, doc="When it is due next: the schedule."),
     Column("claimed_at", BigInteger, doc="Since when somebody is at work on it."),
+    Column("claimed_by", _Word, doc="Who is, by the name of the holder."),
     Column("failures", Integer, nullable=False, server_default="0", doc="How often it has failed on end."),
     Column("not_before", BigInteger, doc="Its site wishes not to be asked sooner."),
     Column("gone_at", BigInteger, doc="When its site said that it is gone for good."),
     Index(None, "next_poll_at"),
+)
+
+holders = Table(
+    "holders",
+    metadata,
+    Column("name", _Word, primary_key=True, doc="Of a process that claims sources, from its start to its end."),
+    Column("expires_at", BigInteger, doc="When its claims end, by the database's clock; NULL: it has the store alone."),
 )
 
 polls = Table(

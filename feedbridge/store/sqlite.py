@@ -23,6 +23,7 @@ class File:
 
     def __init__(self, path: Path, *, write: bool, rebuild: bool) -> None:
         self.name = str(path)
+        self.is_alone = write
         self.engine = create_engine(
             URL.create("sqlite", database=str(path)),
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.conftest import PostgreSQL
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ME = "me"
 
 
 @pytest.fixture
@@ -184,6 +186,7 @@ def test_processes_never_claim_the_same(address: str) -> None:
     """Six that take at once share 300 sources between them, each once, the longest due first."""
     many = [f"s{number}" for number in range(300)]
     with Store(address, write=True, shared=True) as store, store.transaction() as connection:
+        claims.hold(connection, ME, lease=MINUTE)
         claims.enter(connection, many, now=NOON)
 
     def take(_: int) -> list[str]:
@@ -191,7 +194,7 @@ def test_processes_never_claim_the_same(address: str) -> None:
         with Store(address, write=True, shared=True) as store:
             while True:
                 with store.transaction() as connection:
-                    some = claims.claim(connection, many, now=NOON, limit=7)
+                    some = claims.claim(connection, many, holder=ME, now=NOON, limit=7)
                 if not some:
                     return taken
                 taken += [one.name for one in some]
@@ -205,10 +208,59 @@ def test_a_claim_waits_for_nobody(address: str) -> None:
     """What another is claiming at the moment is left to it, and the next ones are taken."""
     with Store(address, write=True, shared=True) as one, Store(address, write=True, shared=True) as other:
         with one.transaction() as connection:
+            claims.hold(connection, ME, lease=MINUTE)
             claims.enter(connection, ["a", "b", "c"], now=NOON)
         with one.transaction() as first, other.transaction() as second:
-            assert [claim.name for claim in claims.claim(first, ["a", "b", "c"], now=NOON, limit=2)] == ["a", "b"]
-            assert [claim.name for claim in claims.claim(second, ["a", "b", "c"], now=NOON, limit=2)] == ["c"]
+            assert [claim.name for claim in claims.claim(first, ["a", "b", "c"], holder=ME, now=NOON, limit=2)] == [
+                "a",
+                "b",
+            ]
+            assert [claim.name for claim in claims.claim(second, ["a", "b", "c"], holder=ME, now=NOON, limit=2)] == [
+                "c"
+            ]
+
+
+def test_what_is_being_claimed_is_taken_back_once_it_is(address: str) -> None:
+    """Though the lease ends meanwhile: no claim is left behind that belongs to nobody."""
+    with (
+        Store(address, write=True, shared=True) as one,
+        Store(address, write=True, shared=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with one.transaction() as connection:
+            claims.enter(connection, ["a"], now=NOON)
+            claims.hold(connection, "late", lease=timedelta(milliseconds=300))
+            claims.hold(connection, ME, lease=MINUTE)
+        with one.transaction() as connection:
+            assert len(claims.claim(connection, ["a"], holder="late", now=NOON, limit=1)) == 1
+            time.sleep(0.4)
+            taking_back = pool.submit(take_back, other)
+            time.sleep(0.2)
+            assert not taking_back.done()
+        taking_back.result(10)
+        with other.transaction() as connection:
+            assert len(claims.claim(connection, ["a"], holder=ME, now=NOON, limit=1)) == 1
+
+
+def take_back(store: Store) -> None:
+    with store.transaction() as connection:
+        claims.release_abandoned(connection, ME, is_alone=False)
+
+
+def test_what_is_being_planned_is_not_claimed(address: str) -> None:
+    """Nor is what was claimed and settled meanwhile planned again, by what was known of it before."""
+    with Store(address, write=True, shared=True) as one, Store(address, write=True, shared=True) as other:
+        with one.transaction() as connection:
+            claims.hold(connection, ME, lease=MINUTE)
+            claims.enter(connection, ["a", "b"], now=NOON)
+        with other.transaction() as second:
+            assert len(claims.claim(second, ["b"], holder=ME, now=NOON, limit=1)) == 1
+            with one.transaction() as first:
+                assert [planned.name for planned in claims.schedule(first, ["a", "b"])] == ["a"]
+                assert claims.claim(second, ["a"], holder=ME, now=NOON, limit=1) == []
+                claims.set_due(first, {"a": NOON + MINUTE})
+        with other.transaction() as second:
+            assert claims.claim(second, ["a"], holder=ME, now=NOON, limit=1) == []
 
 
 def add_slowly(store: Store, number: int, *, may_end: threading.Event, begun: threading.Event) -> None:
@@ -250,19 +302,22 @@ def test_who_has_seen_a_revision_has_seen_all_before(address: str) -> None:
 def test_a_schedule_is_not_moved_under_the_hands_of_who_works_by_it(address: str) -> None:
     """Who meant to move a source that was claimed meanwhile does not."""
     with Store(address, write=True, shared=True) as store, store.transaction() as connection:
+        claims.hold(connection, ME, lease=MINUTE)
         claims.enter(connection, ["a"], now=NOON)
-        (claim,) = claims.claim(connection, ["a"], now=NOON, limit=1)
+        (claim,) = claims.claim(connection, ["a"], holder=ME, now=NOON, limit=1)
         claims.set_due(connection, {"a": datetime(2026, 12, 1, tzinfo=UTC)})
         assert not claims.moved(connection, claim)
 
 
 def test_a_second_writer_is_told_who_holds_the_store(address: str, stopping: "PostgreSQL") -> None:
-    """Unless both are to share it, there is one; also after a restart, once it has done something. Readers may read."""
+    """Unless all are to share it, there is one; also after a restart, once it has done something. Readers may read."""
     held = rf"s\d+: is in use by another feedbridge \(process {os.getpid()} on .+\); wait for it or stop it"
     with Store(address, write=True) as store:
         with pytest.raises(StoreError, match=held):
             Store(address, write=True).__enter__()
-        with Store(address, write=False), Store(address, write=True, shared=True):
+        with pytest.raises(StoreError, match=held):
+            Store(address, write=True, shared=True).__enter__()
+        with Store(address, write=False):
             pass
         stopping.stop()
         stopping.start()
@@ -272,6 +327,22 @@ def test_a_second_writer_is_told_who_holds_the_store(address: str, stopping: "Po
             Store(address, write=True).__enter__()
     with Store(address, write=True):
         pass
+
+
+def test_those_who_share_a_store_are_many_and_leave_it_to_none_alone(address: str, postgresql: "PostgreSQL") -> None:
+    """Who wants it alone is told who has it, until the last has gone; also after their connections were lost."""
+    held = rf"s\d+: is in use by another feedbridge \(process {os.getpid()} on .+\); wait for it or stop it"
+    with Store(address, write=True, shared=True) as last:
+        with Store(address, write=True, shared=True) as other:
+            assert not other.is_alone
+            with pytest.raises(StoreError, match=held):
+                Store(address, write=True).__enter__()
+        postgresql.ask("postgres", "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        last.check()
+        with pytest.raises(StoreError, match=held):
+            Store(address, write=True).__enter__()
+    with Store(address, write=True) as alone:
+        assert alone.is_alone
 
 
 def backends(server: "PostgreSQL") -> set[int]:

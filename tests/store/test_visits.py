@@ -144,13 +144,15 @@ def test_another_address_begins_anew(connection: Connection) -> None:
     for name in ("same", "at work", "never visited"):
         polls.source_state(connection, name)
     names = ["blog", "other", "same", "at work", "never visited"]
+    claims.hold(connection, "me", lease=None)
     claims.enter(connection, names, now=NOON)
-    claims.claim(connection, ["at work"], now=NOON, limit=1)
+    claimed = claims.claim(connection, names, holder="me", now=NOON, limit=9)
     for row, name in enumerate(names, 1):
         if name != "never visited":
             visits.keep_visit(connection, row, Visit(url=URL))
         if name != "at work":
-            claims.settle(connection, name, next_poll_at=NOON + 9 * HOUR, failures=3)
+            (claim,) = (one for one in claimed if one.name == name)
+            claims.settle(connection, claim, next_poll_at=NOON + 9 * HOUR, failures=3)
         visits.note_wish(connection, row, not_before=NOON + 5 * HOUR)
         visits.note_gone(connection, row, at=NOON)
     new = "https://news.example/new"
