@@ -337,7 +337,7 @@ def _note_standstill(path: Path, settings: "Settings", done: Any) -> None:
     from feedbridge import reports, standstill
     from feedbridge.settings import strangers
 
-    if done.rest is None or strangers(os.environ):
+    if done.rest is None or strangers(os.environ) or not settings.site.store_is_file:
         return
     lines = [printable(line, _LINE) for line in reports.build_lines(done.rest.build, shown=_SHOWN)]
     standstill.note(

@@ -192,7 +192,7 @@ def status(settings: Settings, *, now: datetime) -> Status:
     Raises:
         StoreError: There is no store yet, or it cannot be read.
     """
-    looked_at = standstill.looked_at(settings.site.store)
+    looked_at = standstill.looked_at(settings.site.store_path) if settings.site.store_is_file else None
     with Store(settings.site.store, write=False) as store, store.transaction() as connection:
         return Status(
             sources=tuple(

@@ -463,6 +463,11 @@ class Site(_WithImages):
         return self.state
 
     @property
+    def store_is_file(self) -> bool:
+        """Whether the database is a file, and not on a server."""
+        return self.store.startswith(_FILE)
+
+    @property
     def store_path(self) -> Path:
         """The database file, absolute; only where the store is one."""
         return Path(self.store.removeprefix(_FILE))

@@ -14,8 +14,8 @@ from feedbridge.store.database import REVISIONS, Store, is_there
 from feedbridge.store.schema import metadata, sources
 
 
-def test_migrations_make_exactly_the_schema(store: Store) -> None:
-    """What the migrations make is what the code believes in, to the last index."""
+def test_a_new_store_has_exactly_the_schema(store: Store) -> None:
+    """What is made is what the code believes in, to the last index, and is of the newest revision."""
     with store.transaction() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []

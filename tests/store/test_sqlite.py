@@ -233,6 +233,29 @@ INSERT INTO feed_entries SELECT 1, id, 1600000000000 + id, published, uid, NULL 
 """
 
 
+def shape(path: Path) -> dict[str, object]:
+    """What the database knows of its tables, whatever the order in which it was told."""
+    tables = ask(path, "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main'")
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = '{0}' ORDER BY name"
+    columns = "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{0}') ORDER BY name"
+    links = 'SELECT "table", "from", "to", on_delete FROM pragma_foreign_key_list(\'{0}\') ORDER BY 1, 2'
+    return {
+        name: (kind, [ask(path, question.format(name)) for question in (columns, indexes, links)])
+        for name, *kind in tables
+        if name != "sqlite_sequence"
+    }
+
+
+def test_a_new_store_is_as_migrations_would_leave_it(tmp_path: Path) -> None:
+    """Though they are not run for it."""
+    make_first(tmp_path / "migrated.db")
+    for name in ("migrated.db", "new.db"):
+        with Store(tmp_path / name, write=True):
+            pass
+    assert len(shape(tmp_path / "new.db")) > 10
+    assert shape(tmp_path / "new.db") == shape(tmp_path / "migrated.db")
+
+
 def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> None:
     """Every row is there afterwards, its sources are due at once, and the copy beside it is what it was."""
     path = tmp_path / "store.db"
