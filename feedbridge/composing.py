@@ -11,8 +11,11 @@ from feedbridge.articles.identity import is_iri, mint
 from feedbridge.articles.images import read_image
 from feedbridge.feeds import archives, assemble
 from feedbridge.feeds.assemble import SourceFace
+from feedbridge.feeds.rendering import MEDIA_TYPES
 from feedbridge.feeds.slices import Cut
 from feedbridge.model import Element, Entry, Feed, Image, Person, SourceFacts
+from feedbridge.pages.frame import FeedFrame, SiteFace, Subscription, entry_name
+from feedbridge.pages.theme import theme_of
 from feedbridge.pictures.album import Album, ChainOf
 from feedbridge.pictures.keys import FILE_NAME, Keys
 from feedbridge.policies import DEFAULT, SERVE, Chain, choose
@@ -25,6 +28,12 @@ from feedbridge.store.pictures import Wanted
 
 Facts = Mapping[str, SourceFacts]
 """What sources say of themselves, by name."""
+
+PAGE = "html"
+"""The format that is for browsers."""
+
+ENTRIES = "entries"
+"""The folder with the pages of entries, below the output folder."""
 
 _NO_FACTS = SourceFacts()
 
@@ -145,6 +154,35 @@ class Composer:
             entries=tuple(entry for entry in page.entries if isinstance(entry, Entry)),
         )
 
+    def frame(self, number: int, *, last: int) -> FeedFrame:
+        """What stands around the entries on the page of a document.
+
+        Args:
+            number: 0 is the subscription document.
+            last: Number of the newest archive document, 0 where there is none.
+        """
+        pages, name = self._settings.pages_of(self._table), self._feed.name
+        newest = subscription_path(name, PAGE)
+        newer = older = archive = None
+        if pages == "feed":
+            form = self._table.formats[0]
+            archive = subscription_to(document_path(name, last, form), form) if last else None
+        else:
+            before, after = (last or None, None) if number == SUBSCRIPTION else archives.neighbours(number, last=last)
+            older = document_path(name, before, PAGE) if before else None
+            newer = None if number == SUBSCRIPTION else document_path(name, after, PAGE) if after else newest
+        return FeedFrame(
+            site=site_face(self._settings),
+            path=document_path(name, number, PAGE),
+            feed_path=newest,
+            subscriptions=tuple(subscription_to(subscription_path(name, form), form) for form in self._table.formats),
+            entries=entry_path(name) if pages == "entries" else None,
+            newer=newer,
+            older=older,
+            archive=archive,
+            number=number,
+        )
+
     def _entry(self, kept: Kept) -> Entry:
         return assemble.entry(kept.article, self._face(kept.article.source), merged=len(self._sources) > 1)
 
@@ -220,9 +258,42 @@ def subscription_path(feed: str, form: str) -> str:
     return f"feeds/{feed}.{form}"
 
 
+def subscription_to(path: str, form: str) -> Subscription:
+    """A document as pages link it."""
+    return Subscription(path=path, media_type=MEDIA_TYPES[form])
+
+
 def is_subscription(path: str) -> bool:
     """Whether a path is that of a subscription document."""
-    return path.startswith("feeds/") and path.count("/") == 1
+    return path.startswith("feeds/") and path.count("/") == 1 and not path.endswith(f".{PAGE}")
+
+
+def entry_path(feed: str, entry_id: str | None = None) -> str:
+    """Where the page of an entry is, the same for ever, or without one the folder of all, with `/` at its end."""
+    return f"{ENTRIES}/{feed}/{entry_name(entry_id) if entry_id else ''}"
+
+
+def forms_of(settings: Settings, table: FeedTable, number: int) -> tuple[str, ...]:
+    """The formats that a document is written in; a page is one of them, where it is wanted."""
+    has_page = settings.pages_of(table) != "none" and (number == SUBSCRIPTION or has_archive_pages(settings, table))
+    return (*table.formats, PAGE) if has_page else table.formats
+
+
+def has_archive_pages(settings: Settings, table: FeedTable) -> bool:
+    """Whether each archive document of a feed has a page."""
+    return settings.pages_of(table) in ("archives", "entries")
+
+
+def site_face(settings: Settings) -> SiteFace:
+    """What the pages say of the whole site."""
+    site = settings.site
+    return SiteFace(
+        title=site.title,
+        language=site.language,
+        base_url=site.base_url,
+        listed=site.robots == "index",
+        theme=theme_of(site.theme),
+    )
 
 
 def feed_title(settings: Settings, table: FeedTable, feed: FeedRow, facts: Facts) -> str:

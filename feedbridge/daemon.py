@@ -116,7 +116,7 @@ def serve(loaded: Settings) -> int:
         ServeError: The address cannot be listened at.
         PublishError: Nothing is published yet.
     """
-    if not (loaded.site.output / "index.html").is_file():
+    if not (loaded.site.output / "feeds.opml").is_file():
         raise PublishError(f'{loaded.site.output}: nothing is published there yet; "feedbridge build" does it')
     return _run(_serve(loaded))
 

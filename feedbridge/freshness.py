@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from feedbridge import composing, schedule
+from feedbridge import schedule
 from feedbridge.pictures import media
 from feedbridge.polling import rhythm_of
 from feedbridge.settings import FeedTable, Settings
@@ -33,7 +33,7 @@ class Freshness:
         """
         if path.startswith(f"{media.FOLDER}/"):
             return _FOR_EVER
-        if not composing.is_subscription(path):
+        if not path.startswith("feeds/") or path.count("/") > 1:
             return _LONGEST if path.startswith("feeds/") else _INDEX
         settings = self._settings()
         if settings is not self._seen or self._clock() >= self._until:

@@ -1,7 +1,7 @@
 """What changed in the store is taken into the feeds: which of them hold it, where it stands, what is let go."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,8 @@ def take_in(store: Store, settings: Settings, table: FeedTable, *, look: str, no
         store: Open for writing.
         settings: Of which `table` is a part.
         table: The feed, or the family of feeds.
-        look: A digest of all that shapes its documents but the articles.
+        look: Digests of all that shapes its documents but the articles, and of what shapes only its pages, between
+            them a space.
         now: The creation date of feeds that are new; aware, UTC.
 
     Returns:
@@ -38,7 +39,7 @@ def take_in_by(connection: Connection, settings: Settings, table: FeedTable, *, 
     return _Intake(connection, settings, table, look=look, now=now).run()
 
 
-def retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:
+def retain(store: Store, settings: Settings, tables: Sequence[FeedTable], *, now: datetime) -> None:
     """Drop what the owner does not wish to keep.
 
     Entries leave the feeds whose table has `keep`; an article that is then in no feed is emptied, and its tombstone
@@ -55,7 +56,11 @@ def retain(store: Store, tables: Sequence[FeedTable], *, now: datetime) -> None:
                 else:
                     over = rows.beyond(connection, feed, table.keep)
                 rows.drop_entries(connection, [(feed.row, article) for article in over])
-                rows.mark_dirty(connection, [(feed.row, SUBSCRIPTION)] if over else [])
+                if over:
+                    pages = over if settings.pages_of(table) == "entries" else []
+                    rows.mark_dirty(
+                        connection, [(feed.row, number) for number in (SUBSCRIPTION, *(-one for one in pages))]
+                    )
                 dropped.update(over)
             for article in rows.without_feed(connection, sorted(dropped)):
                 articles.remove(connection, article, now=now)
@@ -78,6 +83,7 @@ class _Intake:
         self._feeds = {feed.value: feed.row for feed in feeds}
         self._floors = {feed.row: feed.floor for feed in feeds}
         self._dirty: set[tuple[int, int]] = set()
+        self._has_entry_pages = settings.pages_of(table) == "entries"
         self._vacated: dict[tuple[int, str], Placed] = {}
 
     def run(self) -> int:
@@ -92,11 +98,19 @@ class _Intake:
         rows.mark_dirty(self._connection, self._dirty)
         rows.forget_empty_feeds(self._connection, self._table.name, by_value=self._table.by is not None)
         if family.look != self._look:
-            rows.mark_all_dirty(self._connection, self._table.name)
+            self._mark_all(family.look)
         rows.keep_family(
             self._connection, self._table.name, rows.Family(selection=selection, look=self._look, revision=reached)
         )
         return reached
+
+    def _mark_all(self, before: str) -> None:
+        """Mark what looks otherwise now: all, or the pages alone."""
+        name, pages = self._table.name, self._settings.pages_of(self._table)
+        only_pages = before.split()[:1] == self._look.split()[:1]
+        rows.mark_all_dirty(self._connection, name, below=1 if only_pages and pages in ("none", "feed") else None)
+        if self._has_entry_pages:
+            rows.mark_pages(self._connection, name)
 
     def _take(self, changes: Sequence[Change], *, anew: bool) -> None:
         """Bring the entries of the changed articles, or of all of them, up to date."""
@@ -118,6 +132,7 @@ class _Intake:
         if anew:
             self._dirty |= {(feed, SUBSCRIPTION) for feed in self._feeds.values()}
         rows.drop_entries(self._connection, gone)
+        self._dirty |= self._pages(gone)
         self._add({pair: change for pair, change in wanted.items() if pair not in standing})
 
     def _without_doubles(self, wanted: dict[tuple[int, int], Change]) -> dict[tuple[int, int], Change]:
@@ -154,7 +169,7 @@ class _Intake:
             late[key] = late.get(key, 0) + change.late
         placed = []
         for (feed, row), change in new.items():
-            self._dirty.add((feed, SUBSCRIPTION))
+            self._dirty |= {(feed, SUBSCRIPTION), *self._pages([(feed, row)])}
             if vacated := self._vacated.get((feed, change.uid)):
                 placed.append(replace(vacated, article=row))
                 continue
@@ -174,11 +189,16 @@ class _Intake:
 
     def _documents(self, place: Placed) -> set[tuple[int, int]]:
         """The documents that show an entry: an archived one may be shown again, after a limit was raised."""
+        pages = self._pages([(place.feed, place.article)])
         if place.document is None:
-            return {(place.feed, SUBSCRIPTION)}
+            return {(place.feed, SUBSCRIPTION)} | pages
         floor = self._floors[place.feed]
         is_shown = floor is not None and place.ordered_at >= floor
-        return {(place.feed, place.document)} | ({(place.feed, SUBSCRIPTION)} if is_shown else set())
+        return {(place.feed, place.document)} | ({(place.feed, SUBSCRIPTION)} if is_shown else set()) | pages
+
+    def _pages(self, pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+        """The pages of entries (feed and article), where they have pages."""
+        return {(feed, -article) for feed, article in pairs} if self._has_entry_pages else set()
 
     def _feed(self, value: str | None) -> int:
         return self._feeds[value] if value in self._feeds else self._add_feed(value)

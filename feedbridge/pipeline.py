@@ -14,6 +14,7 @@ from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
 from feedbridge.fetch.files import Listing
+from feedbridge.pages.theme import files_of
 from feedbridge.policies import LONGEST_CHAIN, SERVE
 from feedbridge.refresh import at_rest, poll_of, refresh, request_of
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
@@ -150,8 +151,10 @@ def _rest(
         tallies.append(tally)
         folders.append((request_of(source, leave_out=settings.site.output), listing))
     with store.transaction() as connection:
-        files = tuple(f"{settings.site.output}/{path}" for path in written(connection))
-    return Rest(seen=Standstill(folders=tuple(folders), files=files), tallies=tuple(tallies))
+        files = [f"{settings.site.output}/{path}" for path in written(connection)]
+    if settings.site.pages:
+        files += map(str, files_of(settings.site.theme))
+    return Rest(seen=Standstill(folders=tuple(folders), files=tuple(files)), tallies=tuple(tallies))
 
 
 def _first_look(store: Store, settings: Settings, source: Source, *, now: datetime) -> FirstLook | None:

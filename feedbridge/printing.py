@@ -11,15 +11,16 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from feedbridge.children import collect_seldom, environment, receive, send, streams
-from feedbridge.composing import Composer, Copied, Facts, Page, document_path, keys_of
+from feedbridge.composing import PAGE, Composer, Copied, Facts, Page, document_path, forms_of, keys_of
 from feedbridge.errors import FeedbridgeError, PublishError
 from feedbridge.feeds import slices
 from feedbridge.model import Feed
@@ -27,7 +28,7 @@ from feedbridge.pictures.album import Album
 from feedbridge.publish.files import OutputError, OutputFolder
 from feedbridge.settings import FeedTable, Settings
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import FeedRow, Output
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
 
 if TYPE_CHECKING:
     from feedbridge.feeds.rendering import Rendering
@@ -65,17 +66,24 @@ class Job:
 
 
 def print_page(
-    folder: OutputFolder, composer: Composer, table: FeedTable, feed: FeedRow, page: Page, number: int, *, last: int
+    folder: OutputFolder,
+    composer: Composer,
+    forms: Iterable[str],
+    feed: FeedRow,
+    page: Page,
+    number: int,
+    *,
+    last: int,
 ) -> Printed:
-    """Print a document in all formats of its feed.
+    """Print a document in these formats.
 
     Raises:
         OutputError: The folder takes nothing more.
     """
     printed = Printed()
-    for form in table.formats:
+    for form in forms:
         path = document_path(feed.name, number, form)
-        one = print_feed(folder, path, composer.feed(page, number, form, last=last), form, page)
+        one = print_feed(folder, path, composer, page, number, form, last=last)
         printed = Printed(
             outputs=printed.outputs + one.outputs,
             left_out=printed.left_out + one.left_out,
@@ -85,7 +93,9 @@ def print_page(
     return printed
 
 
-def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str, page: Page) -> Printed:
+def print_feed(
+    folder: OutputFolder, path: str, composer: Composer, page: Page, number: int, form: str, *, last: int
+) -> Printed:
     """Print a document in one format; a bad entry is left out and named.
 
     Entries that are copied were checked when they were written first.
@@ -96,12 +106,12 @@ def print_feed(folder: OutputFolder, path: str, feed: Feed, form: str, page: Pag
     from feedbridge.feeds import lint  # here, for a build that writes nothing needs none of it
     from feedbridge.feeds.rendering import MEDIA_TYPES
 
-    copied = dict[str, bytes]()
+    feed, copied = composer.feed(page, number, form, last=last), dict[str, bytes]()
     if page.standing:
         cut = page.standing.cuts[form]
         copied = {entry.id: cut.entries[entry.id] for entry in page.entries if isinstance(entry, Copied)}
         feed = replace(feed, vocabularies=slices.vocabularies(cut, copied))
-    render, left_out = _renderer(form), dict[str, str]()
+    render, left_out = _renderer(composer, number, form, last=last), dict[str, str]()
     while True:
         shown = tuple(entry for entry in feed.entries if entry.id not in left_out)
         try:
@@ -144,8 +154,35 @@ def not_published(path: str, reason: str) -> str:
     return f"{path}: not published, for {reason}; what stands there stays"
 
 
-def _renderer(form: str) -> "Callable[[Feed], Rendering]":
-    """What writes a format."""
+def print_entry(folder: OutputFolder, composer: Composer, page: Page, entry_path: str) -> Printed:
+    """Print the page of the one entry that a page shows.
+
+    Raises:
+        OutputError: The folder takes nothing more.
+    """
+    from feedbridge.feeds import lint
+    from feedbridge.feeds.rendering import HTML
+    from feedbridge.pages.entry import entry_page
+
+    feed = composer.feed(page, SUBSCRIPTION, PAGE, last=SUBSCRIPTION)
+    frame = replace(composer.frame(SUBSCRIPTION, last=SUBSCRIPTION), path=entry_path)
+    try:
+        body = entry_page(feed, frame)
+    except PublishError as error:
+        return Printed(errors=(str(error),))
+    except ValueError as error:
+        return Printed(left_out=((entry_path, page.entries[0].id, str(error)),))
+    if problems := lint.lint(body, HTML):
+        return Printed(left_out=((entry_path, page.entries[0].id, problems[0].message),))
+    return put(folder, entry_path, body)
+
+
+def _renderer(composer: Composer, number: int, form: str, *, last: int) -> "Callable[[Feed], Rendering]":
+    """What writes a document in a format."""
+    if form == PAGE:
+        from feedbridge.pages.feed import feed_page
+
+        return partial(feed_page, frame=composer.frame(number, last=last))
     if form == "json":
         from feedbridge.feeds.jsonfeed import json_feed
 
@@ -283,6 +320,7 @@ def _print_job(
     try:
         with store.transaction() as connection:
             page = composer.archive(connection, job.number)
-        return print_page(folder, composer, job.table, job.feed, page, job.number, last=job.last)
+        forms = forms_of(settings, job.table, job.number)
+        return print_page(folder, composer, forms, job.feed, page, job.number, last=job.last)
     except FeedbridgeError:
         return None

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from feedbridge import intake
 from feedbridge.children import cores
 from feedbridge.composing import (
+    ENTRIES,
+    PAGE,
     Composer,
     Copied,
     Facts,
@@ -18,26 +21,34 @@ from feedbridge.composing import (
     Standing,
     about,
     document_path,
+    entry_path,
     feed_title,
+    forms_of,
     keys_of,
+    site_face,
     subscription_path,
+    subscription_to,
 )
 from feedbridge.errors import PublishError
 from feedbridge.feeds import archives, assemble, slices
 from feedbridge.feeds.slices import Cut
 from feedbridge.model import SourceFacts
+from feedbridge.pages import crawlers
+from feedbridge.pages.frame import MARK
+from feedbridge.pages.theme import theme_of
+from feedbridge.paging import EntryPages
 from feedbridge.pictures.album import Album
 from feedbridge.pictures.keys import Keys
 from feedbridge.printing import MOST_PROCESSES, Job, Printed, Printers, not_published, print_page, put
 from feedbridge.publish.files import OutputFolder
-from feedbridge.settings import FeedTable, Settings, digest
+from feedbridge.settings import FeedTable, Settings, Site, digest
 from feedbridge.store import feeds as rows
 from feedbridge.store import pictures, polls, visits
 from feedbridge.store.database import Store
-from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Stand
+from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Pace, Stand
 from feedbridge.store.pictures import Wanted
 
-RENDERING_VERSION = 2
+RENDERING_VERSION = 3
 """Counts up when documents would be written otherwise; all are then written again."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,10 +57,11 @@ DOCUMENT_OVERHEAD = 4096
 """Bytes set aside for what stands around a document's entries."""
 
 
+_MARKS = {"index.html": MARK, "robots.txt": crawlers.ROBOTS_MARK, "sitemap.xml": crawlers.SITEMAP_MARK}
+"""What tells files of ours from those that somebody else wrote in their place."""
+
 PRINTERS_FROM = 8
 """From so many archive documents on, they are printed by processes of their own."""
-
-INDEXES = frozenset(("feeds.opml", "index.html"))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -130,7 +142,7 @@ def publish(
     folder.prepare()
     with store.transaction() as connection:
         rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
-        outputs = rows.written(connection)
+        outputs = rows.written(connection, but=f"{ENTRIES}/")
         facts = visits.facts(connection)
     keys = keys_of(settings)
     press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
@@ -141,12 +153,13 @@ def publish(
         for table in tables
     }
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
-        intake.retain(store, tables, now=now)
+        intake.retain(store, settings, tables, now=now)
     for table in tables:
         expected |= press.print_family(table, revision=reached[table.name])
     if len(tables) == len(settings.feed):  # else the index would lose the feeds that are held, and they their files
         expected |= press.print_indexes()
         press.sweep(outputs, expected)
+        press.sweep_entries()
     press.sync()
 
 
@@ -163,7 +176,7 @@ def publish_first(store: Store, settings: Settings, source: str, *, now: datetim
     folder, report = OutputFolder(settings.site.output), Report()
     folder.prepare()
     with store.transaction() as connection:
-        outputs, facts = rows.written(connection), visits.facts(connection)
+        outputs, facts = rows.written(connection, but=f"{ENTRIES}/"), visits.facts(connection)
     keys = keys_of(settings)
     press = _Press(store, settings, folder, outputs, report, facts, keys, _NO_PATIENCE)
     for table in settings.feed:
@@ -204,14 +217,21 @@ def _is_held(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Listed:
-    """A feed as the list of all feeds has it; `paths` are its subscription documents, with their formats."""
+    """A feed as the list of all feeds has it.
+
+    Attributes:
+        paths: Its subscription documents, with their formats.
+        pages: Its pages, that with the newest entries first; those of single entries are not among them.
+    """
 
     title: str
     subtitle: str | None
     language: str | None
     link: str
     newest: datetime | None
+    pace: Pace | None
     paths: tuple[tuple[str, str], ...]
+    pages: tuple[str, ...]
 
 
 class _Press:
@@ -238,6 +258,7 @@ class _Press:
         self._report = report
         self._facts = facts
         self._listed: list[_Listed] = []
+        self._with_entries: set[str] = set()
 
     def print_first(self, table: FeedTable, *, look: str, now: datetime) -> None:
         """Write the subscription documents of a family with what is there; the store knows the files alone of it."""
@@ -250,7 +271,7 @@ class _Press:
                 pages.append((composer, feed, layout.lay_out(connection, first=True)))
             raise _Undone
         for composer, feed, page in pages:
-            printed = print_page(self.folder, composer, table, feed, page, SUBSCRIPTION, last=SUBSCRIPTION)
+            printed = print_page(self.folder, composer, table.formats, feed, page, SUBSCRIPTION, last=SUBSCRIPTION)
             with self._store.transaction() as connection:
                 rows.keep_outputs(connection, self._take(printed))
                 rows.mark_all_dirty(connection, table.name)
@@ -258,54 +279,85 @@ class _Press:
     def print_family(self, table: FeedTable, *, revision: int) -> set[str]:
         """Write what is due of a family, into which articles were taken up to a revision; gives all its files."""
         expected: set[str] = set()
+        has_entries = self._settings.pages_of(table) == "entries"
         with self._store.transaction() as connection:
             feeds = rows.feeds_of(connection, table.name)
             counts = rows.counts(connection, table.name)
+            paces = rows.paces(connection, table.name) if self._settings.site.pages else {}
         for feed in feeds:
             _, newest = counts.get(feed.row, (0, None))
             composer = Composer(self._settings, table, feed, self._facts, self._album)
             layout = _Layout(self, self._store, self._settings, table, feed, composer, revision=revision)
-            expected |= layout.print()
-            self._list(table, feed, newest=newest)
+            entries = EntryPages(self._store, self.folder, feed, composer) if has_entries else None
+            for printed in entries.print() if entries else ():  # before what leads there
+                self.tell(printed)
+            paths = layout.print()
+            if entries:
+                self._with_entries.add(feed.name)
+                self._report.removed += entries.remove()
+            expected |= paths
+            pages = sorted(path for path in paths if path.endswith(f".{PAGE}"))
+            self._list(table, feed, newest=newest, pace=paces.get(feed.row), pages=tuple(pages))
         return expected
 
     def print_indexes(self) -> frozenset[str]:
-        """Write the list of all feeds, as a page and as OPML, where it says something new."""
-        look = digest([RENDERING_VERSION, self._settings.site.model_dump(mode="json"), repr(self._listed)])
+        """Write what leads to all feeds, where it says something new; gives its paths."""
+        site = self._settings.site
+        theme = theme_of(site.theme).digest if site.pages else None
+        look = digest([RENDERING_VERSION, site.model_dump(mode="json"), theme, repr(self._listed)])
         with self._store.transaction() as connection:
             before = rows.family(connection, rows.INDEX)
-        if before.look == look and all(self.is_whole(path) for path in INDEXES):
-            return INDEXES
-        from feedbridge.feeds import html, opml, rendering
-
-        site, stands = self._settings.site, True
-        newest = max((feed.newest for feed in self._listed if feed.newest), default=EPOCH)
-        outlines = [
-            opml.OpmlFeed(title=feed.title, xml_url=f"{site.base_url}{feed.paths[0][1]}", html_url=feed.link)
-            for feed in self._listed
-        ]
-        stands &= self.put("feeds.opml", opml.opml(site.title, outlines, newest), rendering.OPML)
-        if "index.html" not in self._ours and self.folder.is_foreign("index.html", mark=html.MARK):
+        paths = _indexes(site)
+        foreign = {path for path in paths if self._is_foreign(path)}
+        if "index.html" in foreign:
             self._report.held.append("index.html: stays as it stands, for feedbridge did not write it")
-            return INDEXES - {"index.html"}
-        feeds = [
-            html.IndexFeed(
-                title=feed.title,
-                subtitle=feed.subtitle,
-                language=feed.language,
-                newest=feed.newest,
-                subscriptions=tuple(
-                    html.Subscription(href=path, media_type=rendering.MEDIA_TYPES[form]) for form, path in feed.paths
-                ),
-            )
-            for feed in self._listed
-        ]
-        page = html.index(site.title, site.language, feeds, opml_href="feeds.opml")
-        stands &= self.put("index.html", page, rendering.HTML)
-        if stands:
+        if before.look == look and all(self.is_whole(path) for path in paths if path not in foreign):
+            return frozenset(paths) - foreign
+        stands = [self.put(path, *self._index(path)) for path in paths if path not in foreign]
+        if all(stands):
             with self._store.transaction() as connection:
                 rows.keep_family(connection, rows.INDEX, rows.Family(look=look))
-        return INDEXES
+        return frozenset(paths) - foreign
+
+    def _is_foreign(self, path: str) -> bool:
+        """Whether somebody else wrote what stands there; robots.txt and the sitemap often are."""
+        mark = _MARKS.get(path)
+        return mark is not None and path not in self._ours and self.folder.is_foreign(path, mark=mark)
+
+    def _index(self, path: str) -> tuple[bytes, str]:
+        """What stands at the top of the site, and its media type."""
+        from feedbridge.feeds import opml, rendering
+        from feedbridge.pages import index
+
+        site = self._settings.site
+        match path:
+            case "feeds.opml":
+                newest = max((feed.newest for feed in self._listed if feed.newest), default=EPOCH)
+                outlines = [
+                    opml.OpmlFeed(title=feed.title, xml_url=f"{site.base_url}{feed.paths[0][1]}", html_url=feed.link)
+                    for feed in self._listed
+                ]
+                return opml.opml(site.title, outlines, newest), rendering.OPML
+            case "sitemap.xml":
+                pages = ("", *(page for feed in self._listed for page in feed.pages))
+                return crawlers.sitemap(f"{site.base_url}{page}" for page in pages), rendering.XML
+            case "robots.txt":
+                return crawlers.robots(f"{site.base_url}sitemap.xml"), rendering.TEXT
+            case _:
+                feeds = [
+                    index.IndexFeed(
+                        title=feed.title,
+                        subtitle=feed.subtitle,
+                        language=feed.language,
+                        page=feed.pages[0] if feed.pages else None,
+                        newest=feed.newest,
+                        newest_title=feed.pace.title if feed.pace else None,
+                        interval=feed.pace.interval if feed.pace else None,
+                        subscriptions=tuple(subscription_to(path, form) for form, path in feed.paths),
+                    )
+                    for feed in self._listed
+                ]
+                return index.index(site_face(self._settings), feeds, opml="feeds.opml"), rendering.HTML
 
     def put(self, path: str, body: bytes, media_type: str) -> bool:
         """Check a document and put it in place; what fails is reported, and what stands there stays."""
@@ -361,9 +413,7 @@ class _Press:
             stand: What it was printed with.
             shown: What its pictures need.
         """
-        self._report.left_out += printed.left_out
-        self._report.errors += printed.errors
-        fresh = self._take(printed)
+        fresh = self.tell(printed)
         with self._store.transaction() as connection:
             rows.keep_outputs(connection, fresh)
             if not printed.errors:
@@ -373,6 +423,12 @@ class _Press:
                 rows.distrust(connection, feed.row, number)
         if not printed.errors:
             self._patience.ends(feed.row, number)
+
+    def tell(self, printed: Printed) -> list[Output]:
+        """Report what became of a document; gives the files that are other than the store has them."""
+        self._report.left_out += printed.left_out
+        self._report.errors += printed.errors
+        return self._take(printed)
 
     def is_whole(self, path: str) -> bool:
         """Whether the file stands as we wrote it, as far as its size tells."""
@@ -393,6 +449,14 @@ class _Press:
         with self._store.transaction() as connection:
             rows.forget_outputs(connection, gone)
 
+    def sweep_entries(self) -> None:
+        """Remove the pages of entries of feeds that have none any more."""
+        for name in self.folder.folders(ENTRIES):
+            if name not in self._with_entries:
+                with self._store.transaction() as connection:
+                    outputs = rows.written(connection, below=entry_path(name))
+                self.sweep(outputs, ())
+
     def sync(self) -> None:
         """Make what was written outlive a power cut."""
         self.folder.sync()
@@ -410,7 +474,15 @@ class _Press:
                 self._known[output.path] = output
         return fresh
 
-    def _list(self, table: FeedTable, feed: FeedRow, *, newest: datetime | None) -> None:
+    def _list(
+        self,
+        table: FeedTable,
+        feed: FeedRow,
+        *,
+        newest: datetime | None,
+        pace: Pace | None,
+        pages: tuple[str, ...],
+    ) -> None:
         told = about(self._settings, table, self._facts)
         self._listed.append(
             _Listed(
@@ -419,7 +491,9 @@ class _Press:
                 language=table.language or told.language,
                 link=table.link or self._settings.site.base_url,
                 newest=newest,
+                pace=pace,
                 paths=tuple((form, subscription_path(feed.name, form)) for form in table.formats),
+                pages=pages,
             )
         )
 
@@ -507,7 +581,8 @@ class _Layout:
     def _print_job(self, job: Job) -> Printed:
         with self._store.transaction() as connection:
             page = self._composer.archive(connection, job.number)
-        return print_page(self._press.folder, self._composer, job.table, job.feed, page, job.number, last=job.last)
+        forms = forms_of(self._settings, job.table, job.number)
+        return print_page(self._press.folder, self._composer, forms, job.feed, page, job.number, last=job.last)
 
     def _page(self, number: int) -> Page:
         standing = self._standing(number)
@@ -516,7 +591,8 @@ class _Layout:
 
     def _print(self, number: int, page: Page, last: int) -> None:
         if not self._press.is_held_up(self._feed, number, page):
-            printed = print_page(self._press.folder, self._composer, self._table, self._feed, page, number, last=last)
+            forms = self._forms(number)
+            printed = print_page(self._press.folder, self._composer, forms, self._feed, page, number, last=last)
             self._press.note(self._feed, number, printed, stand=self._stand(page.sizes), shown=page.pictures)
 
     def _standing(self, number: int) -> Standing | None:
@@ -527,17 +603,30 @@ class _Layout:
         stand = self._stands.get(number)
         if stand is None or self._settings.looks_for_pictures:
             return None
-        return self._press.standing(self._feed, number, stand, self._table.formats)
+        return self._press.standing(self._feed, number, stand, self._forms(number))
 
     def _stand(self, sizes: Mapping[str, int]) -> Stand:
         return Stand(revision=self._revision, sizes=sizes)
 
     def _paths(self, number: int) -> Iterator[str]:
-        for form in self._table.formats:
+        for form in self._forms(number):
             yield document_path(self._feed.name, number, form)
+
+    def _forms(self, number: int) -> tuple[str, ...]:
+        return forms_of(self._settings, self._table, number)
 
     def _is_whole(self, number: int) -> bool:
         return all(self._press.is_whole(path) for path in self._paths(number))
+
+
+def _indexes(site: Site) -> tuple[str, ...]:
+    """What leads to all feeds; the page for people comes last, for it leads to the rest."""
+    if not site.pages:
+        return ("feeds.opml",)
+    if site.robots == "noindex":
+        return ("feeds.opml", "index.html")
+    own_host = urlsplit(site.base_url).path == "/"  # else nobody would look for robots.txt here
+    return ("feeds.opml", "sitemap.xml", *(("robots.txt",) if own_host else ()), "index.html")
 
 
 def _is_raised(old: str, new: str) -> bool:
@@ -545,22 +634,24 @@ def _is_raised(old: str, new: str) -> bool:
 
 
 def _look(settings: Settings, table: FeedTable, facts: Facts, keys: Keys | None) -> str:
-    """A digest of all that shapes a feed's documents but the articles."""
+    """Digests of all that shapes a feed's documents but the articles, and of what shapes only its pages."""
     site = {"title", "base_url", "language", "author", "hub", "images", "image_rule"}
     faces = {"name", "title", "link", "language", "author", "images", "image_rule", "url"}
     sources = [
         digest([source.model_dump(mode="json", include=faces), repr(_seen(facts.get(source.name)))])
         for source in settings.sources_of(table)
     ]
-    return digest(
+    documents = digest(
         {
             "rendering": RENDERING_VERSION,
             "keys": keys.name if keys else None,
             "site": settings.site.model_dump(mode="json", include=site),
-            "feed": table.model_dump(mode="json"),
+            "feed": table.model_dump(mode="json", exclude={"pages"}),
             "sources": sources,
         }
     )
+    theme = theme_of(settings.site.theme).digest if settings.pages_of(table) != "none" else None
+    return f"{documents} {digest([settings.pages_of(table), settings.site.robots, theme])}"
 
 
 def _seen(facts: SourceFacts | None) -> SourceFacts | None:

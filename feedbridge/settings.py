@@ -335,6 +335,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Iri = Annotated[str, AfterValidator(_iri)]
 Host = Annotated[str, AfterValidator(_host)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+Pages = Literal["none", "feed", "archives", "entries"]
 Words = Annotated[str, Field(max_length=500), AfterValidator(_words)]
 
 
@@ -427,6 +428,14 @@ class Site(_WithImages):
         default=None,
         repr=False,
         description="An HTTP proxy that sites are read through. `${NAME}` is an environment variable.",
+    )
+    pages: bool = Field(default=True, description="Whether pages for browsers are written beside the feeds.")
+    theme: Location | None = Field(
+        default=None, description="A folder of templates that stand in for the built-in ones of the same name."
+    )
+    robots: Literal["index", "noindex"] = Field(
+        default="noindex",
+        description='Whether search engines may list the pages: "index" (with a sitemap) or "noindex".',
     )
 
     @field_validator("base_url")
@@ -692,6 +701,13 @@ class FeedTable(_WithImages):
         default=True, strict=True, description="Whether older entries are kept in archive documents (RFC 5005)."
     )
 
+    pages: Pages = Field(
+        default="feed",
+        description=(
+            'Which pages for browsers: "none"; "feed", one with the newest entries; "archives", one for each archive'
+            ' document, too; "entries", and one for each entry.'
+        ),
+    )
     keep: Keep | None = Field(
         default=None,
         description=(
@@ -767,6 +783,10 @@ class Settings(_Table):
             yield from (rule.images for rule in level.image_rule)
             if level.images:
                 yield level.images
+
+    def pages_of(self, feed: FeedTable) -> Pages:
+        """Which pages a feed has."""
+        return feed.pages if self.site.pages else "none"
 
     def sources_of(self, feed: FeedTable) -> tuple[Source, ...]:
         """The sources that a feed shows, in the order of the feed's own list."""
@@ -916,6 +936,7 @@ def _is_echo(details: ErrorDetails) -> bool:
 
 
 _PLAIN_WORDS = {
+    "bool_parsing": "give true or false",
     "bool_type": "give true or false, without quotes",
     "dict_type": 'give a table, such as {{X-Key = "${{NEWS_KEY}}"}}',
     "greater_than_equal": "give {ge} or more",

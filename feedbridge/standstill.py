@@ -28,7 +28,7 @@ class Standstill:
 
     Attributes:
         folders: What was asked of each folder, and what was found.
-        files: The published files, absolute.
+        files: The published files, and those of the pages' theme with their folders, absolute.
     """
 
     folders: tuple[tuple[FolderRequest, Listing], ...]

@@ -32,7 +32,7 @@ SEED_LINK = (
 )
 SEED_ID = "urn:uuid:0759f8e4-efcd-5607-8530-668b10d58ed6"
 TITLE = "日韩强化与北约伙伴关系 中国坚决反对北约东进亚太"
-FILES = ["feeds.opml", "feeds/news.atom", "feeds/news.json", "feeds/news.rss", "index.html"]
+FILES = ["feeds.opml", "feeds/news.atom", "feeds/news.html", "feeds/news.json", "feeds/news.rss", "index.html"]
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +102,11 @@ def test_build_writes_the_feeds_and_says_so(config: Path, tmp_path: Path) -> Non
     assert (result.exit_code, result.stderr) == (0, "")
     assert lines_of(result) == [
         "voa: 1 file, 1 read: 1 new, 0 changed, 0 as before, 0 left out",
-        "5 files written, 0 unchanged, 0 removed",
+        "6 files written, 0 unchanged, 0 removed",
         "  feeds/news.atom",
         "  feeds/news.rss",
         "  feeds/news.json",
+        "  feeds/news.html",
         "  feeds.opml",
         "  index.html",
     ]

@@ -96,5 +96,5 @@ def test_the_walk_over_the_files_sees_them() -> None:
 
 def test_what_the_package_reads_is_in_it() -> None:
     """Files beside the code that it needs when it runs."""
-    for name in ("starter.toml", "feeds/templates/index.html", "feeds/templates/index.css", "store/migrations/env.py"):
+    for name in ("starter.toml", "pages/templates/base.html", "pages/templates/style.css", "store/migrations/env.py"):
         assert (PACKAGE / name).is_file()

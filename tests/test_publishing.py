@@ -133,7 +133,7 @@ def test_every_published_file_passes_the_lint(site: "Site") -> None:
         "html": rendering.HTML,
     }
     published = site.published()
-    assert len(published) == 2 + 3 * 3
+    assert len(published) == 3 + 3 * 3
     for path, body in published.items():
         assert lint.lint(body, types[path.rpartition(".")[2]], not_after=site.now) == ()
 
@@ -141,7 +141,7 @@ def test_every_published_file_passes_the_lint(site: "Site") -> None:
 def test_second_build_writes_nothing(site: "Site") -> None:
     """Where nothing changed no file is touched."""
     site.archive.write_many(160)
-    assert len(site.build().published.written) == 11
+    assert len(site.build().published.written) == 12
     before = site.published(), site.stamps()
     done = site.build()
     assert (done.published.written, done.published.removed, done.failed) == ([], [], False)
@@ -173,7 +173,9 @@ def test_order_of_the_files_does_not_matter(site: "Site", other_site: "Site") ->
     assert site.published() == other_site.published()
 
 
-@pytest.mark.parametrize("path", ["feeds/news.rss", "feeds/news/0001.atom", "feeds.opml", "index.html"])
+@pytest.mark.parametrize(
+    "path", ["feeds/news.rss", "feeds/news.html", "feeds/news/0001.atom", "feeds.opml", "index.html"]
+)
 @pytest.mark.parametrize("harm", ["gone", "cut", "longer", "link", "empty"])
 def test_harmed_file_is_repaired(site: "Site", path: str, harm: str) -> None:
     """A file that is gone, or whose size is not what we wrote, is written again, and only that one."""
@@ -228,7 +230,8 @@ def test_edit_rewrites_only_the_documents_that_hold_it(site: "Site") -> None:
     done = site.build()
     assert sorted(done.published.written) == [f"feeds/news/0002.{form}" for form in ("atom", "json", "rss")]
     site.archive.write(255, text="Quite another text.", marker=site.now)
-    assert sorted(site.build().published.written) == [f"feeds/news.{form}" for form in ("atom", "json", "rss")]
+    forms = ("atom", "html", "json", "rss")
+    assert sorted(site.build().published.written) == [f"feeds/news.{form}" for form in forms]
 
 
 def test_new_article_goes_on_top_and_pushes_one_out(site: "Site") -> None:
@@ -403,6 +406,7 @@ def test_without_archives_older_entries_have_no_file(site: "Site") -> None:
     assert sorted(site.published()) == [
         "feeds.opml",
         "feeds/news.atom",
+        "feeds/news.html",
         "feeds/news.json",
         "feeds/news.rss",
         "index.html",
@@ -447,7 +451,7 @@ def test_renamed_feed_leaves_no_old_files(site: "Site") -> None:
     before = ids(site)
     site.feeds[0]["name"] = "latest"
     done = site.build()
-    assert len(done.published.removed) == 9
+    assert len(done.published.removed) == 10
     assert not [path for path in site.published() if "news" in path]
     assert ids(site, "latest") == before
     assert not (site.public / "feeds" / "news").exists()
@@ -523,7 +527,9 @@ def test_feed_for_each_category(site: "Site") -> None:
     site.build()
     names = {path for path in site.published() if path.startswith("feeds/") and path.count("/") == 1}
     expected = {
-        f"feeds/news-{file_slug(value)}.{form}" for value in [*values, "欧洲"] for form in ("atom", "rss", "json")
+        f"feeds/news-{file_slug(value)}.{form}"
+        for value in [*values, "欧洲"]
+        for form in ("atom", "rss", "json", "html")
     }
     assert names == expected
     assert all(len(name) < 80 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-./") for name in names)

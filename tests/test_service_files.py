@@ -306,6 +306,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 TYPES = {
     "/": "text/html; charset=utf-8",
     "/index.html": "text/html; charset=utf-8",
+    "/feeds/news.html": "text/html; charset=utf-8",
     "/feeds.opml": "text/x-opml; charset=utf-8",
     "/feeds/news.atom": "application/atom+xml; charset=utf-8",
     "/feeds/news.rss": "application/rss+xml; charset=utf-8",
@@ -323,6 +324,14 @@ def test_nginx_serves_each_file_as_what_it_is(web: Web, target: str) -> None:
     assert answer.headers["Content-Type"] == TYPES[target]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Server"] == "nginx"
+
+
+@pytest.mark.parametrize("target", ["/", "/feeds/news.html"])
+def test_nginx_lets_nobody_frame_a_page(web: Web, target: str) -> None:
+    """A page cannot say so itself; the rest of its policy stands in it."""
+    answer = web.get(target)
+    assert answer.headers.get_all("Content-Security-Policy") == ["frame-ancestors 'none'"]
+    assert b'<meta http-equiv="Content-Security-Policy"' in answer.body
 
 
 @pytest.mark.parametrize(

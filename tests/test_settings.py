@@ -326,6 +326,9 @@ _VALUES = {
     "FEEDBRIDGE_IMAGES": ("images", "drop", ["drop"]),
     "FEEDBRIDGE_CONTACT": ("contact", "mailto:me@example.org", "mailto:me@example.org"),
     "FEEDBRIDGE_PAUSE": ("pause", "0s", timedelta()),
+    "FEEDBRIDGE_PAGES": ("pages", "false", False),
+    "FEEDBRIDGE_THEME": ("theme", "/srv/theme", Path("/srv/theme")),
+    "FEEDBRIDGE_ROBOTS": ("robots", "index", "index"),
     "FEEDBRIDGE_PROXY": ("proxy", "http://127.0.0.1:3128", "http://127.0.0.1:3128"),
 }
 
@@ -375,6 +378,8 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
     ("line", "said"),
     [
         ('titel = "x"', 'titel: no such key; did you mean "title"?'),
+        ('pages = "some"', 'pages: give true or false (it says "some")'),
+        ('robots = "all"', 'robots: give "index" or "noindex" (it says "all")'),
         ("limit = 5", "limit: no such key here; it belongs in [[feed]]"),
         ("title = 5", "title: give text, in quotes (it says 5)"),
         ('title = ""', "title: give at least one letter, or leave it out"),

@@ -4,8 +4,10 @@ What is written by one library is read here by others, and by the words of the s
 without entries is valid.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha256
 
 from lxml import etree
 from selectolax.lexbor import LexborHTMLParser
@@ -14,7 +16,7 @@ from feedbridge.feeds.checks import ADDRESS_ATTRIBUTES, Problem, address_problem
 from feedbridge.feeds.lint_atom import atom_problems
 from feedbridge.feeds.lint_json import json_problems
 from feedbridge.feeds.lint_rss import rss_problems
-from feedbridge.feeds.rendering import ATOM, HTML, JSON_FEED, OPML, RSS
+from feedbridge.feeds.rendering import ATOM, HTML, JSON_FEED, OPML, RSS, TEXT, XML
 
 
 def lint(body: bytes, media_type: str, *, not_after: datetime | None = None) -> tuple[Problem, ...]:
@@ -22,7 +24,7 @@ def lint(body: bytes, media_type: str, *, not_after: datetime | None = None) -> 
 
     Args:
         body: The document as it will be published.
-        media_type: ATOM, RSS, JSON_FEED, OPML or HTML of `rendering`.
+        media_type: One of `rendering`; of XML it is only checked whether it can be read, of TEXT nothing.
         not_after: Later dates are problems; None lets every date pass.
 
     Returns:
@@ -36,12 +38,16 @@ def lint(body: bytes, media_type: str, *, not_after: datetime | None = None) -> 
         return tuple(json_problems(body, not_after))
     if media_type == HTML:
         return tuple(_html_page_problems(body))
-    if media_type not in (ATOM, RSS, OPML):
+    if media_type == TEXT:
+        return ()
+    if media_type not in (ATOM, RSS, OPML, XML):
         raise ValueError(f"no check is known for {media_type}")
     try:
         root = parse_xml(body)
     except ValueError as error:
         return (Problem(entry=None, message=str(error)),)
+    if media_type == XML:
+        return ()
     if media_type == OPML:
         return tuple(_opml_problems(root))
     return tuple((atom_problems if media_type == ATOM else rss_problems)(root, not_after))
@@ -73,17 +79,23 @@ def _outline_problems(outline: etree._Element) -> Iterator[str]:
 
 
 def _html_page_problems(body: bytes) -> Iterator[Problem]:
-    """A page of ours runs nothing: no script, no handler, and a policy that says so to the browser."""
+    """A page of ours runs nothing but what its policy names by its hash, and the policy lets nothing else pass."""
     try:
         tree = LexborHTMLParser(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         yield Problem(entry=None, message=f"is not in UTF-8: {error}")
         return
-    if tree.css_first("meta[http-equiv='Content-Security-Policy']") is None:
-        yield Problem(entry=None, message="the page has no Content-Security-Policy")
+    meta = tree.css_first("meta[http-equiv='Content-Security-Policy']")
+    policy = (meta.attributes.get("content") if meta else None) or ""
+    if not policy.startswith("default-src 'none';") or "'unsafe" in policy:
+        yield Problem(entry=None, message="the page has no strict Content-Security-Policy")
     assert tree.root is not None  # a document always has one
     for node in tree.root.traverse():
-        if node.tag in ("script", "iframe", "object", "embed", "form", "base"):
+        if node.tag in ("script", "style"):
+            digest = b64encode(sha256(node.text().encode()).digest()).decode()
+            if node.attributes or f"{node.tag}-src 'sha256-{digest}'" not in policy:
+                yield Problem(entry=None, message=f"the page holds a <{node.tag}> that its policy does not name")
+        elif node.tag in ("iframe", "object", "embed", "form", "base"):
             yield Problem(entry=None, message=f"the page holds a live element: <{node.tag}>")
         for name, value in node.attributes.items():
             address = "".join((value or "").split()).lower() if name in ADDRESS_ATTRIBUTES else ""

@@ -14,8 +14,10 @@ RSS = "application/rss+xml"
 JSON_FEED = "application/feed+json"
 OPML = "text/x-opml"
 HTML = "text/html"
-MEDIA_TYPES = {"atom": ATOM, "rss": RSS, "json": JSON_FEED}
-"""Of the formats that feeds are written in."""
+XML = "application/xml"
+TEXT = "text/plain"
+MEDIA_TYPES = {"atom": ATOM, "rss": RSS, "json": JSON_FEED, "html": HTML}
+"""Of the formats that feeds are written in; a page is one of them."""
 
 ANY_BYTES = "application/octet-stream"
 """The type of a file of which nothing is known, where a format wants one."""

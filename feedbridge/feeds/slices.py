@@ -1,14 +1,14 @@
 """A document that we wrote is cut into its entries, so that those that stay are copied into the next one.
 
-It is cut where its writer begins and ends an entry. No text can look like that: in XML each `<` of a text is escaped,
-in JSON each line break.
+It is cut where its writer begins and ends an entry. No text can look like that: in XML and on pages each `<` of a text
+is escaped, in JSON each line break.
 """
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from html import unescape
+from html import escape, unescape
 
 from feedbridge.feeds.checks import parse_xml
 from feedbridge.feeds.vocabularies import PREFIXES
@@ -49,12 +49,23 @@ _XML = {
 }
 _LIST, _LIST_END = b'\n "items": [', b"]\n}\n"
 _ITEM, _ITEM_END = b"\n  {\n", b"\n  }"
+PAGE_BEGIN, PAGE_END = "<!-- entries -->", "\n<!-- no more entries -->"
+"""What stands on a page before its first entry and after its last."""
+_PAGE_ENTRY, _PAGE_ENTRY_END = "\n<!-- entry ", "<!-- end -->"
+_PAGE_ID = re.compile(rb"\n<!-- entry ([^>]+) -->")
 _ITEM_ID = re.compile(rb'\n  \{\n   "id": ("[^\n]+"),\n')
 
 
 def cut(document: bytes, form: str) -> Cut | None:
     """Cut a document that we wrote; None if it does not look as we write it."""
-    return _cut_json(document) if form == "json" else _cut_xml(document, _XML[form])
+    if form == "json":
+        return _cut_json(document)
+    return _cut_page(document) if form == "html" else _cut_xml(document, _XML[form])
+
+
+def page_entry(entry_id: str, body: str) -> str:
+    """An entry as it stands on a page, whatever the page's template makes of it."""
+    return f"{_PAGE_ENTRY}{escape(entry_id)} -->{body}{_PAGE_ENTRY_END}"
 
 
 def splice(document: bytes, form: str, copied: Mapping[str, bytes], order: Iterable[str]) -> bytes | None:
@@ -88,6 +99,8 @@ def _is_sound(document: bytes, form: str) -> bool:
     try:
         if form == "json":
             json.loads(document)
+        elif form == "html":
+            document.decode()
         else:
             parse_xml(document)
     except ValueError:
@@ -126,6 +139,17 @@ def _cut_json(document: bytes) -> Cut | None:
         return None
     ids = [str(json.loads(found[1])) for found in map(_ITEM_ID.match, slices) if found]
     return _whole(head + _LIST, slices, ids, _LIST_END)
+
+
+def _cut_page(document: bytes) -> Cut | None:
+    head, begun, rest = document.partition(PAGE_BEGIN.encode())
+    inner, ended, tail = rest.partition(PAGE_END.encode())
+    between, *others = inner.split(_PAGE_ENTRY.encode())
+    slices = [_PAGE_ENTRY.encode() + one for one in others]
+    if between or not (begun and ended and all(one.endswith(_PAGE_ENTRY_END.encode()) for one in slices)):
+        return None
+    ids = [unescape(found[1].decode()) for found in map(_PAGE_ID.match, slices) if found]
+    return _whole(head + begun, slices, ids, ended + tail)
 
 
 def _whole(head: bytes, slices: list[bytes], ids: list[str], tail: bytes) -> Cut | None:

@@ -37,7 +37,12 @@ class OutputFolder:
             with _in_words(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         with _in_words(self._root):
-            for folder in (self._root, self._root / "feeds", *self._root.glob("feeds/*/")):
+            for folder in (
+                self._root,
+                self._root / "feeds",
+                *self._root.glob("feeds/*/"),
+                *self._root.glob("entries/*/"),
+            ):
                 for left in folder.glob(f".*{_BESIDE}"):
                     left.unlink(missing_ok=True)
 
@@ -79,6 +84,18 @@ class OutputFolder:
         except OSError:
             return False
 
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder; none where there is no such."""
+        with contextlib.suppress(OSError), os.scandir(self._target(path)) as found:
+            return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+        return []
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of the files in a folder, by path; none where there is no such."""
+        with contextlib.suppress(OSError), os.scandir(self._target(folder)) as found:
+            return {f"{folder.rstrip('/')}/{one.name}": one.stat().st_size for one in found}
+        return {}
+
     def size(self, path: str) -> int | None:
         """Bytes of a file, or None if there is none."""
         try:
@@ -116,7 +133,7 @@ class OutputFolder:
                 return False
             target.unlink()
             self._touched.add(target.parent)
-            if target.parent != self._root and not any(target.parent.iterdir()):
+            if target.parent != self._root and _is_empty(target.parent):
                 target.parent.rmdir()
                 self._touched.discard(target.parent)
                 self._touched.add(target.parent.parent)
@@ -139,6 +156,11 @@ def _holds(path: Path, body: bytes) -> bool:
         return path.stat().st_size == len(body) and path.read_bytes() == body
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as found:
+        return next(found, None) is None
 
 
 def _write(path: Path, body: bytes) -> None:

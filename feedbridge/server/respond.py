@@ -79,6 +79,7 @@ class Served:
         last_modified: Whole seconds since the epoch.
         whole: The bytes as they are.
         packed: Compressed forms, the best first.
+        policy: The Content-Security-Policy that a page of ours names itself.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Served:
     last_modified: int
     whole: Encoded | LargeFile
     packed: tuple[Encoded, ...] = ()
+    policy: str | None = None
 
     @property
     def is_feed(self) -> bool:
@@ -166,6 +168,8 @@ def respond(method: str, asked: Asked, served: Served | None, terms: Terms) -> R
     headers.append((b"content-type", f"{served.media_type}{parameter}".encode()))
     headers.append((b"content-length", b"%d" % size))
     headers.append((b"accept-ranges", b"none"))
+    if served.policy:  # as a header it can also forbid what a page cannot forbid itself
+        headers.append((b"content-security-policy", f"{served.policy}; frame-ancestors 'none'".encode()))
     if isinstance(chosen, LargeFile):
         return Reply(200, headers, b"" if method == "HEAD" else chosen)
     if chosen.coding != "identity":

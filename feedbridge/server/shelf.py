@@ -30,6 +30,7 @@ MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".txt": "text/plain",
+    ".xml": "application/xml",
 }
 """Text files that are served, by their endings."""
 
@@ -45,6 +46,9 @@ PICTURE_TYPES = {
 }
 """Pictures that are served, by their endings; no SVG, which can hold scripts."""
 
+_POLICY = re.compile(rb'<meta http-equiv="Content-Security-Policy" content="([ -!#-%\'-~]{1,2000})">')
+"""In printable ASCII without references."""
+_POLICY_WITHIN = 1024
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._~-]*/)*[A-Za-z0-9_-][A-Za-z0-9._~-]*", re.ASCII)
 _LONGEST_NAME = 1024
 _LEAST_PACKED = 500
@@ -207,6 +211,7 @@ def _served(name: str, path: str, handle: int, found: os.stat_result, largest: i
     media_type, text = _media(name) or ("application/octet-stream", False)
     whole: Encoded | LargeFile
     packed: tuple[Encoded, ...] = ()
+    policy = None
     if found.st_size > largest:
         whole = LargeFile(path=path, stamp=_stamp(found), etag=f'"{_digest(handle)}"')
     else:
@@ -215,6 +220,7 @@ def _served(name: str, path: str, handle: int, found: os.stat_result, largest: i
             return None
         digest = hashlib.sha256(body).hexdigest()[:32]
         whole = Encoded("identity", body, f'"{digest}"')
+        policy = _POLICY.search(body, 0, _POLICY_WITHIN) if media_type == "text/html" else None
         packed = tuple(_pack(body, digest)) if text and len(body) >= _LEAST_PACKED else ()
     return Served(
         name=name,
@@ -223,6 +229,7 @@ def _served(name: str, path: str, handle: int, found: os.stat_result, largest: i
         last_modified=min(max(int(found.st_mtime_ns // 1_000_000_000), 0), _LAST_SECOND),
         whole=whole,
         packed=packed,
+        policy=policy[1].decode() if policy else None,
     )
 
 

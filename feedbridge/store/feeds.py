@@ -3,18 +3,20 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    ScalarSelect,
     and_,
     bindparam,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -25,7 +27,10 @@ from feedbridge.store.schema import articles, documents, families, feed_entries,
 from feedbridge.store.times import from_ms, to_ms
 
 SUBSCRIPTION = 0
-"""The number of the subscription document; archive documents count from 1."""
+"""The number of the subscription document; archive documents count from 1.
+
+The page of an entry has that of its article's row, below zero.
+"""
 
 INDEX = ""
 """The list of all feeds is kept as a family of its own, of which the look alone counts."""
@@ -117,6 +122,19 @@ class Stand:
 
     revision: int
     sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How a feed goes.
+
+    Attributes:
+        title: Of its newest entry, None while there is none.
+        interval: Between two entries, on average of the newest; None where there are too few.
+    """
+
+    title: str | None
+    interval: timedelta | None
 
 
 def family(connection: Connection, name: str) -> Family:
@@ -272,7 +290,7 @@ def beyond(connection: Connection, feed: FeedRow, count: int) -> list[int]:
     query = (
         select(feed_entries.c.article_id)
         .where(feed_entries.c.feed_id == feed.row)
-        .order_by(*(column.desc() for column in _ORDER))
+        .order_by(*_NEWEST_FIRST)
         .offset(count)
     )
     return list(connection.scalars(query))
@@ -325,11 +343,68 @@ def mark_dirty(connection: Connection, marks: Iterable[tuple[int, int]]) -> None
         )
 
 
-def mark_all_dirty(connection: Connection, family: str) -> None:
-    """Note that all documents of a family are due to be written, and nothing may be copied from what stands."""
+def mark_all_dirty(connection: Connection, family: str, *, below: int | None = None) -> None:
+    """Note that all documents of a family are due to be written, and nothing may be copied from what stands.
+
+    Args:
+        connection: To the store.
+        family: Whose documents.
+        below: Those alone whose number is lower.
+    """
     mine = documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))
+    if below is not None:
+        mine &= documents.c.number < below
     lock(connection, select(documents.c.number).where(mine).order_by(documents.c.feed_id, documents.c.number))
     connection.execute(update(documents).where(mine).values(dirty=True, revision=None))
+
+
+def mark_pages(connection: Connection, family: str) -> None:
+    """Note that the pages of all entries of a family are due to be written."""
+    numbers = documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family)), documents.c.number < 0
+    lock(connection, select(documents.c.number).where(*numbers).order_by(documents.c.feed_id, documents.c.number))
+    mine = select(feed_entries.c.feed_id, -feed_entries.c.article_id, literal(True)).where(_in_family(family))
+    statement = upsert(connection, documents).from_select(["feed_id", "number", "dirty"], mine)
+    connection.execute(statement.on_conflict_do_update(index_elements=["feed_id", "number"], set_={"dirty": True}))
+
+
+def due_pages(connection: Connection, feed: FeedRow) -> list[int]:
+    """The articles whose pages in a feed are due to be written, or to be removed."""
+    query = select(-documents.c.number).where(
+        documents.c.feed_id == feed.row, documents.c.number < SUBSCRIPTION, documents.c.dirty
+    )
+    return list(connection.scalars(query))
+
+
+def shown_among(connection: Connection, feed: FeedRow, articles: Sequence[int]) -> list[Placed]:
+    """The entries of a feed that are these articles, newest first."""
+    return _shown(connection, feed, feed_entries.c.article_id.in_(list(articles)), limit=None)
+
+
+def entry_ids(connection: Connection, feed: FeedRow) -> dict[str, int]:
+    """The articles of a feed, by the ids of the entries."""
+    query = select(feed_entries.c.uid, feed_entries.c.article_id).where(feed_entries.c.feed_id == feed.row)
+    return {row.uid: row.article_id for row in connection.execute(query)}
+
+
+def holds(connection: Connection, feed: FeedRow, ids: Iterable[str]) -> set[str]:
+    """Those of these ids that entries of a feed have."""
+    query = select(feed_entries.c.uid).where(feed_entries.c.feed_id == feed.row, feed_entries.c.uid.in_(list(ids)))
+    return set(connection.scalars(query))
+
+
+def ids_of(connection: Connection, rows: Sequence[int]) -> dict[int, str]:
+    """The ids of articles, by row."""
+    query = select(articles.c.id, articles.c.uid).where(articles.c.id.in_(list(rows)))
+    return {row.id: row.uid for row in connection.execute(query)}
+
+
+def forget_documents(connection: Connection, marks: Iterable[tuple[int, int]]) -> None:
+    """Forget documents (feed and number) that are no more, and what they showed."""
+    values = [{"feed": feed, "of": number} for feed, number in sorted(marks)]
+    for table in (documents, shown_pictures):
+        if values:
+            mine = table.c.feed_id == bindparam("feed"), table.c.number == bindparam("of")
+            connection.execute(delete(table).where(*mine), values)
 
 
 def mark_clean(connection: Connection, marks: Iterable[tuple[int, int]], *, stand: Stand | None = None) -> None:
@@ -358,8 +433,9 @@ def stands_of(connection: Connection, feed: FeedRow) -> dict[int, Stand]:
 
 
 def documents_of(connection: Connection, feed: FeedRow) -> dict[int, bool]:
-    """The documents of a feed by number, and whether each is due to be written."""
-    query = select(documents.c.number, documents.c.dirty).where(documents.c.feed_id == feed.row)
+    """The documents of a feed by number, and whether each is due to be written; pages of entries are not among them."""
+    mine = documents.c.feed_id == feed.row, documents.c.number >= SUBSCRIPTION
+    query = select(documents.c.number, documents.c.dirty).where(*mine)
     return {row.number: row.dirty for row in connection.execute(query.order_by(documents.c.number))}
 
 
@@ -373,11 +449,36 @@ def counts(connection: Connection, family: str) -> dict[int, tuple[int, datetime
     return {row[0]: (row[1], from_ms(row[2])) for row in connection.execute(query)}
 
 
-def written(connection: Connection) -> dict[str, Output]:
-    """The files that we wrote, by path."""
-    return {
-        row.path: Output(path=row.path, digest=row.digest, size=row.size) for row in connection.execute(select(outputs))
-    }
+def paces(connection: Connection, family: str) -> dict[int, Pace]:
+    """What is on top of the feeds of a family, and how often something new comes, by the feed's row."""
+
+    def newest(what: ColumnElement[Any], *, after: int) -> ScalarSelect[Any]:
+        mine = select(what).where(feed_entries.c.feed_id == feeds.c.id).order_by(*_NEWEST_FIRST)
+        return mine.limit(1).offset(after).correlate(feeds).scalar_subquery()
+
+    top = select(articles.c.title).where(articles.c.id == newest(feed_entries.c.article_id, after=0)).scalar_subquery()
+    instants = (newest(feed_entries.c.ordered_at, after=after) for after in _PACED)
+    found = {}
+    for row, title, latest, *earlier in connection.execute(
+        select(feeds.c.id, top, *instants).where(feeds.c.family == family)
+    ):
+        known = [(latest - instant) / after for after, instant in zip(_PACED[1:], earlier, strict=True) if instant]
+        found[row] = Pace(title=title, interval=timedelta(milliseconds=known[-1]) if known else None)
+    return found
+
+
+def written(connection: Connection, *, below: str = "", but: str | None = None) -> dict[str, Output]:
+    """The files that we wrote, by path.
+
+    Args:
+        connection: To the store.
+        below: Those alone whose path begins so.
+        but: Without those whose path begins so.
+    """
+    query = select(outputs).where(outputs.c.path.startswith(below, autoescape=True))
+    if but:
+        query = query.where(~outputs.c.path.startswith(but, autoescape=True))
+    return {row.path: Output(path=row.path, digest=row.digest, size=row.size) for row in connection.execute(query)}
 
 
 def keep_outputs(connection: Connection, written: Iterable[Output]) -> None:
@@ -397,6 +498,9 @@ def forget_outputs(connection: Connection, paths: Iterable[str]) -> None:
 
 
 _ORDER = (feed_entries.c.ordered_at, feed_entries.c.published, feed_entries.c.uid)
+_NEWEST_FIRST = tuple(column.desc() for column in _ORDER)
+_PACED = (0, 2, 5, 10, 20)
+"""The entries that the pace of a feed is told by: from the newest to the last of these that there is."""
 
 
 def _in_family(family: str) -> ColumnElement[bool]:
@@ -423,7 +527,7 @@ def _shown(connection: Connection, feed: FeedRow, which: ColumnElement[bool], *,
         select(feed_entries, articles.c.revision, articles.c.updated)
         .join(articles, articles.c.id == feed_entries.c.article_id)
         .where(feed_entries.c.feed_id == feed.row, which)
-        .order_by(*(column.desc() for column in _ORDER))
+        .order_by(*_NEWEST_FIRST)
         .limit(limit)
     )
     return [replace(_place(row), stamp=Stamp(row.revision, from_ms(row.updated))) for row in connection.execute(query)]

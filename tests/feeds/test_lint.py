@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedbridge.feeds.checks import Problem, html_problems, is_plain, read_rfc822, read_rfc3339, tree_problems
-from feedbridge.feeds.html import IndexFeed, Subscription, index
 from feedbridge.feeds.jsonfeed import json_feed
 from feedbridge.feeds.lint import lint
 from feedbridge.feeds.opml import OpmlFeed, opml
@@ -365,26 +364,46 @@ def test_opml(old: str, new: str, entry: str | None, message: str) -> None:
     assert found(broken(body, old, new), OPML) == [(entry, message)]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("Content-Security-Policy", "X", "the page has no Content-Security-Policy"),
-        ("</body>", "<script></script></body>", "the page holds a live element: <script>"),
-        ("<body>", "<body onload='x()'>", "the page holds a live attribute: onload"),
-        ("</body>", "<a href=' java\nscript:x'>x</a></body>", "the page holds a live attribute: href"),
-    ],
+PAGE = b"""<!DOCTYPE html>
+<html><head>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '%s'; script-src '%s'">
+<style>p {}</style>
+</head>
+<body>
+<p>JavaScript: the news</p>
+<script>"use strict";</script>
+</body></html>
+""" % (
+    b"sha256-SNJDlN1Iy2mnt7DOjQIyDb2LQE6O5PQiSZomcdzawQ4=",
+    b"sha256-Xs8vTYPmJg2r1uxI522N3rzPlWVj80ByIhv5YNO4wlU=",
 )
-def test_html_page(old: str, new: str, message: str) -> None:
-    """A page of ours runs nothing."""
-    assert found(broken(index("Site", None, ()), old, new), HTML) == [(None, message)]
 
 
-def test_html_page_whose_feed_has_a_title_like_an_address() -> None:
-    """What begins like an address is none where no address stands."""
-    feed = IndexFeed(
-        title="JavaScript: the news", subscriptions=(Subscription(href="feeds/news.atom", media_type=ATOM),)
-    )
-    assert found(index("Site", None, (feed,)), HTML) == []
+@pytest.mark.parametrize(
+    ("old", "new", "messages"),
+    [
+        ("<!DOCTYPE", "<!DOCTYPE", []),
+        ("Content-Security-Policy", "X", [
+            "the page has no strict Content-Security-Policy",
+            "the page holds a <style> that its policy does not name",
+            "the page holds a <script> that its policy does not name",
+        ]),
+        ("default-src 'none'", "default-src *", ["the page has no strict Content-Security-Policy"]),
+        ("style-src ", "style-src 'unsafe-inline' ", [
+            "the page has no strict Content-Security-Policy",
+            "the page holds a <style> that its policy does not name",
+        ]),
+        ("</body>", "<script></script></body>", ["the page holds a <script> that its policy does not name"]),
+        ("<script>", "<script src='x.js'>", ["the page holds a <script> that its policy does not name"]),
+        ("p {}", "p { color: red }", ["the page holds a <style> that its policy does not name"]),
+        ("</body>", "<iframe></iframe></body>", ["the page holds a live element: <iframe>"]),
+        ("<body>", "<body onload='x()'>", ["the page holds a live attribute: onload"]),
+        ("</body>", "<a href=' java\nscript:x'>x</a></body>", ["the page holds a live attribute: href"]),
+    ],
+)  # fmt: skip
+def test_page(old: str, new: str, messages: list[str]) -> None:
+    """Nothing runs in a browser but what the page's policy names by its hash, and the policy is strict."""
+    assert found(broken(PAGE, old, new), HTML) == [(None, message) for message in messages]
 
 
 def test_html_page_in_another_encoding() -> None:

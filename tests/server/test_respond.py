@@ -58,6 +58,16 @@ def test_a_page_names_no_hub() -> None:
     assert not names & {b"link", b"access-control-allow-origin"}
 
 
+def test_a_page_has_its_policy_as_a_header() -> None:
+    """With what a page cannot forbid itself: to be shown in a frame."""
+    page = Served(
+        "index.html", "text/html", True, MOMENT, Encoded("identity", b"<p>", '"p"'), policy="default-src 'none'"
+    )
+    headers = dict(respond("GET", Asked(), page, TERMS).headers)
+    assert headers[b"content-security-policy"] == b"default-src 'none'; frame-ancestors 'none'"
+    assert b"content-security-policy" not in dict(respond("GET", Asked(), SERVED, TERMS).headers)
+
+
 def test_not_modified_repeats_what_caches_need() -> None:
     """A 304 carries ETag, Last-Modified, Cache-Control and Vary, no body, and little else (RFC 9110 section 15.4.5)."""
     reply = respond("GET", Asked(if_none_match='"abc-br"', accept_encoding="br"), SERVED, TERMS)

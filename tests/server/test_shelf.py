@@ -75,6 +75,28 @@ def test_json_elsewhere_is_no_feed(published: Path) -> None:
     assert served.media_type == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("body", "policy"),
+    [
+        (b"""<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-x='">""",
+         "default-src 'none'; style-src 'sha256-x='"),
+        (b"<!doctype html><p>", None),
+        (b"""<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;">""", None),
+        (b"""<meta http-equiv="Content-Security-Policy" content="a\r\nset-cookie: x">""", None),
+        (b" " * 2000 + b"""<meta http-equiv="Content-Security-Policy" content="default-src *">""", None),
+    ],
+)  # fmt: skip
+def test_a_page_is_served_with_the_policy_in_its_head(published: Path, body: bytes, policy: str | None) -> None:
+    """What could break a header is none, nor is what stands further down."""
+    (published / "page.html").write_bytes(body)
+    (published / "page.txt").write_bytes(body)
+    shelf = Shelf(published)
+    page, text = get(shelf, "/page.html"), get(shelf, "/page.txt")
+    assert page is not None
+    assert text is not None
+    assert (page.policy, text.policy) == (policy, None)
+
+
 @pytest.mark.parametrize("name", ["a.svg", "a.db", "a.py", "a", ".secret.html", "feeds/.news.atom.feedbridge-tmp"])
 def test_other_files_are_not_served(published: Path, name: str) -> None:
     """Files of other kinds, and those with a leading dot, are not there."""
