@@ -313,11 +313,19 @@ class _Press:
             self._report.held.append("index.html: stays as it stands, for feedbridge did not write it")
         if before.look == look and all(self.is_whole(path) for path in paths if path not in foreign):
             return frozenset(paths) - foreign
-        stands = [self.put(path, *self._index(path)) for path in paths if path not in foreign]
-        if all(stands):
+        stand = [self._put_index(path) for path in paths if path not in foreign]
+        if all(stand):
             with self._store.transaction() as connection:
                 rows.keep_family(connection, rows.INDEX, rows.Family(look=look))
         return frozenset(paths) - foreign
+
+    def _put_index(self, path: str) -> bool:
+        try:
+            body, media_type = self._index(path)
+        except PublishError as error:
+            self._report.errors.append(str(error))
+            return False
+        return self.put(path, body, media_type)
 
     def _is_foreign(self, path: str) -> bool:
         """Whether somebody else wrote what stands there; robots.txt and the sitemap often are."""

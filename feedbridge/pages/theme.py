@@ -79,8 +79,8 @@ class Theme:
         try:
             return self._templates.get_template(name).render(values, theme=self)
         except (TemplateError, TypeError, ValueError, OSError) as error:
-            line = getattr(error, "lineno", None)
-            place = f"{name}, line {line}" if line else name
+            line, broken = getattr(error, "lineno", None), getattr(error, "name", None) or name
+            place = f"{broken}, line {line}" if line else broken
             raise PublishError(f"the template {place} cannot be used: {error}") from error
 
     @cached_property

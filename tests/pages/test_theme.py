@@ -54,7 +54,7 @@ def test_the_digest_moves_with_the_files(tmp_path: Path) -> None:
         ("item.html", "<li>{% if %}</li>", "the template item.html, line 1 cannot be used: "),
         ("item.html", "<li>{{ entry.nothing }}</li>", "the template item.html cannot be used: "),
         ("item.html", "<li>{{ entry.title + 1 }}</li>", "the template item.html cannot be used: "),
-        ("feed.html", "{% extends 'nothing.html' %}", "the template feed.html cannot be used: "),
+        ("feed.html", "{% extends 'nothing.html' %}", "the template nothing.html cannot be used: "),
         ("style.css", "</style><script>", 'the theme cannot be used: style.css holds "</"'),
     ],
 )
