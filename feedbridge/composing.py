@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -172,7 +173,7 @@ class Composer:
             older = document_path(name, before, PAGE) if before else None
             newer = None if number == SUBSCRIPTION else document_path(name, after, PAGE) if after else newest
         return FeedFrame(
-            site=site_face(self._settings),
+            site=self._site_face,
             path=document_path(name, number, PAGE),
             feed_path=newest,
             subscriptions=tuple(subscription_to(subscription_path(name, form), form) for form in self._table.formats),
@@ -182,6 +183,10 @@ class Composer:
             archive=archive,
             number=number,
         )
+
+    @cached_property
+    def _site_face(self) -> SiteFace:
+        return site_face(self._settings)
 
     def _entry(self, kept: Kept) -> Entry:
         return assemble.entry(kept.article, self._face(kept.article.source), merged=len(self._sources) > 1)
