@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from feedbridge.composing import Composer, entry_path
+from feedbridge.errors import PublishError
 from feedbridge.printing import Printed, print_entry
 from feedbridge.publish.files import OutputFolder
 from feedbridge.store import feeds as rows
@@ -51,14 +52,26 @@ class EntryPages:
             }
             yield from self._print(places)
 
-    def remove(self) -> Iterator[str]:
-        """Remove the pages of entries that are no more, where nobody but us wrote them; gives their paths."""
-        for path in self._gone.values():
-            if path in self._known and self._folder.remove(path, self._known[path].digest):
-                yield path
-        with self._store.transaction() as connection:
-            rows.forget_outputs(connection, [path for path in self._gone.values() if path])
-            rows.forget_documents(connection, [(self._feed.row, -article) for article in self._gone])
+    def remove(self) -> tuple[list[str], list[str]]:
+        """Remove the pages of entries that are no more, where nobody but us wrote them.
+
+        Returns:
+            What is gone, and why something is not: that is tried again.
+        """
+        removed, errors, done = [], [], []
+        for article, path in self._gone.items():
+            try:
+                if path in self._known and self._folder.remove(path, self._known[path].digest):
+                    removed.append(path)
+            except PublishError as error:
+                errors.append(str(error))
+            else:
+                done.append(article)
+        if done:
+            with self._store.transaction() as connection:
+                rows.forget_outputs(connection, [path for article in done if (path := self._gone[article])])
+                rows.forget_documents(connection, [(self._feed.row, -article) for article in done])
+        return removed, errors
 
     def _lost(self) -> set[str]:
         """The pages that do not stand as we wrote them, as far as their size tells."""

@@ -294,7 +294,9 @@ class _Press:
             paths = layout.print()
             if entries:
                 self._with_entries.add(feed.name)
-                self._report.removed += entries.remove()
+                removed, errors = entries.remove()
+                self._report.removed += removed
+                self._report.errors += errors
             expected |= paths
             pages = sorted(path for path in paths if path.endswith(f".{PAGE}"))
             self._list(table, feed, newest=newest, pace=paces.get(feed.row), pages=tuple(pages))

@@ -1,6 +1,7 @@
 """Pages for browsers, as they are published: which are written when, and which go."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from feedbridge.feeds.rendering import HTML
 from feedbridge.pages.frame import entry_name
 
 if TYPE_CHECKING:
-    from tests.conftest import Site
+    from tests.conftest import Daemon, Site
 
 FORMS = ("atom", "rss", "json", "html")
 
@@ -216,6 +217,23 @@ def test_a_page_is_written_again_when_its_pictures_move(with_entries: "Site") ->
     site.archive.write_many(6)
     site.build()
     assert b'<img src="https://pictures.example/5.jpg"' in (site.public / page_of(site, 5)).read_bytes()
+
+
+def test_the_daemon_writes_pages_and_serves_them(with_entries: "Site", start: "Callable[..., Daemon]") -> None:
+    """What is new stands on them as soon as in the feeds; they go out with their policy, and may be kept as long."""
+    site = with_entries
+    site.archive.write_many(3)
+    daemon = start(site).ready("/feeds/news.html")
+    daemon.wait(lambda: site.archive.title(2) in daemon.get("/feeds/news.html").text)
+    site.archive.write(3)
+    daemon.wait(lambda: site.archive.title(3) in daemon.get("/index.html").text)
+    page, entry = daemon.get("/feeds/news.html"), daemon.get(f"/{page_of(site, 3)}")
+    assert site.archive.title(3) in text_of(page.content)
+    assert site.archive.title(3) in text_of(entry.content)
+    for answer in (page, entry):
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert answer.headers["content-security-policy"].endswith("; frame-ancestors 'none'")
+    assert page.headers["cache-control"] == daemon.get("/feeds/news.atom").headers["cache-control"]
 
 
 # The look
