@@ -170,6 +170,15 @@ def test_pages_come_and_go_with_the_settings(site: "Site") -> None:
     }
 
 
+def test_a_site_without_pages_is_served(site: "Site", start: "Callable[..., Daemon]") -> None:
+    """There is no index then; the feeds are enough."""
+    site.options["pages"] = False
+    site.archive.write_many(3)
+    site.build()
+    daemon = start(site, "serve").ready()
+    assert (daemon.get("/").status_code, daemon.get("/feeds/news.atom").status_code) == (404, 200)
+
+
 def test_an_empty_store_gives_the_same_pages(with_entries: "Site") -> None:
     """From an empty output folder, too."""
     site = with_entries

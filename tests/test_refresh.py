@@ -290,7 +290,7 @@ def test_lost_folder_fails_the_source_and_nothing_else(site: "Site", loss: str) 
     assert len(after) == 14
     assert len(site.shown("rfa")) == 4
     assert {path: site.published()[path] for path in before} == before
-    assert len(before) == 3
+    assert len(before) == 4
     done = site.build()
     assert done.failed
     assert done.published.written == []

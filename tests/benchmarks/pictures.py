@@ -66,7 +66,7 @@ def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
     ports = [processes.free_port() for _ in range(2)]
     (folder / "picture.png").write_bytes(picture)
     (folder / "public").mkdir()
-    (folder / "public" / "index.html").write_text("<!doctype html>")
+    (folder / "public" / "feeds.opml").write_text("<opml/>")
     (folder / "feedbridge.toml").write_text(_SETTINGS.format(port=ports[0]))
     config, user = folder / "nginx.conf", "" if os.getuid() else "user root;"
     config.write_text(_NGINX.format(folder=folder, port=ports[1], user=user))
