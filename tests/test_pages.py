@@ -264,6 +264,25 @@ def test_a_changed_template_rewrites_pages_alone(with_entries: "Site", tmp_path:
     assert set(site.build().published.written) == set(pages(site))
 
 
+def test_a_build_that_would_find_nothing_looks_at_the_theme_too(with_entries: "Site", tmp_path: Path) -> None:
+    """And at the pages of entries; else it would end before it had seen that they are to be written."""
+    site = with_entries
+    site.archive.write_many(3)
+    theme = tmp_path / "theme"
+    theme.mkdir()
+    site.options["theme"] = str(theme)
+    assert "3 new" in site.run("build").stdout
+    assert "nothing to write" in site.run("build").stdout
+    (theme / "item.html").write_text("<li>{{ entry.title }}</li>")
+    assert "1 file written" in site.run("build").stdout
+    assert "nothing to write" in site.run("build").stdout
+    (theme / "item.html").write_text("<li>{{ entry.summary }}</li>")
+    assert "1 file written" in site.run("build").stdout
+    assert "nothing to write" in site.run("build").stdout
+    (site.public / page_of(site, 1)).unlink()
+    assert f"  {page_of(site, 1)}\n" in site.run("build").stdout
+
+
 def test_a_broken_template_costs_pages_alone(with_entries: "Site", tmp_path: Path) -> None:
     """It is named, the feeds are written, and what stands of the pages stays until it is mended."""
     site = with_entries

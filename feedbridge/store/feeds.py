@@ -351,11 +351,10 @@ def mark_all_dirty(connection: Connection, family: str, *, below: int | None = N
         family: Whose documents.
         below: Those alone whose number is lower.
     """
-    mine = documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))
-    if below is not None:
-        mine &= documents.c.number < below
-    lock(connection, select(documents.c.number).where(mine).order_by(documents.c.feed_id, documents.c.number))
-    connection.execute(update(documents).where(mine).values(dirty=True, revision=None))
+    mine: list[ColumnElement[bool]] = [documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))]
+    mine += [] if below is None else [documents.c.number < below]
+    lock(connection, select(documents.c.number).where(*mine).order_by(documents.c.feed_id, documents.c.number))
+    connection.execute(update(documents).where(*mine).values(dirty=True, revision=None))
 
 
 def mark_pages(connection: Connection, family: str) -> None:
