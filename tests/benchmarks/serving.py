@@ -1,13 +1,15 @@
 """A feed of 200 kB is asked for as often as one core answers: `feedbridge serve` beside nginx with gzip_static.
 
 Each server has the first core for itself, and wrk the second. nginx has one worker, no log, and the file packed
-beforehand by gzip at its best; both answer over connections that stay open.
+beforehand by gzip at its best; both answer over connections that stay open. In the figures, though in no row, is a
+third: what uvicorn makes of an application that says 304 to whatever comes, which is as far as ours could get.
 """
 
 import gzip
 import os
 import re
 import shutil
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,12 +52,22 @@ http {{
 }}
 """
 
+_BARE = """
+import sys, uvicorn, uvloop
+headers = [(b"etag", b'"0"'), (b"cache-control", b"public, max-age=300"), (b"vary", b"Accept-Encoding")]
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 304, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+bare = uvicorn.Config(app, port=int(sys.argv[1]), lifespan="off", ws="none", access_log=False, server_header=False)
+uvloop.run(uvicorn.Server(bare).serve())
+"""
+
 
 @contextmanager
 def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
     nginx, wrk = processes.program("nginx", "nginx-light"), processes.program("wrk", "wrk")
     seconds = SMALL_SECONDS if stage.small else SECONDS
-    ports = {"ours": processes.free_port(), "theirs": processes.free_port()}
+    ports = {name: processes.free_port() for name in ("ours", "theirs", "bare")}
     archive = stage.archive(ARTICLES, small=ARTICLES)
     listen = f"127.0.0.1:{ports['ours']}"
     site = Site(stage.folder / "site", archive.files, listen=listen, max_bytes=MAX_BYTES)
@@ -66,6 +78,7 @@ def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
         processes.start(
             (*_ON_FIRST, nginx, "-c", str(config), "-p", str(stage.folder)), log=stage.folder / "nginx.log"
         ),
+        processes.start((*_ON_FIRST, sys.executable, "-c", _BARE, str(ports["bare"])), log=stage.folder / "bare.log"),
     ):
         for port in ports.values():
             processes.wait_until(lambda port=port: processes.listens(port), "a server")  # type: ignore[misc]
@@ -79,7 +92,10 @@ def _prepare(stage: Stage) -> Iterator[Sequence[Run]]:
                 f"{name} 304": _load(wrk, url, packed | known, seconds=seconds),
             }
 
-        yield lambda: ask("ours"), lambda: ask("theirs")
+        def ask_bare() -> Figures:
+            return {"bare 304": _load(wrk, f"http://127.0.0.1:{ports['bare']}/", {}, seconds=seconds)}
+
+        yield lambda: ask("ours"), lambda: ask("theirs"), ask_bare
 
 
 def _pack(folder: Path, public: Path, port: int) -> Path:
