@@ -89,11 +89,12 @@ def build(
 ) -> None:
     """Refresh every source once, and write what changed."""
     with _errors():
-        from feedbridge import reports
+        from feedbridge import reports, standstill
 
+        began_with = standstill.settings_now(_path(config), os.environ)
         settings = _load(config)
         done = _build(settings, accept=_known_sources(_path(config), settings, accept or []), rebuild=rebuild)
-        _note_standstill(_path(config), settings, done)
+        _note_standstill(_path(config), settings, done, began_with=began_with)
         _print(as_json, reports.build_values(done), lambda: reports.build_lines(done, shown=_SHOWN))
         raise typer.Exit(1 if done.failed else 0)
 
@@ -332,7 +333,7 @@ def _build(settings: "Settings", **wishes: Any) -> Any:
         bar.close()
 
 
-def _note_standstill(path: Path, settings: "Settings", done: Any) -> None:
+def _note_standstill(path: Path, settings: "Settings", done: Any, *, began_with: str | None) -> None:
     """Let the next build end at once, if nothing moves until then."""
     from feedbridge import reports, standstill
     from feedbridge.settings import strangers
@@ -342,6 +343,7 @@ def _note_standstill(path: Path, settings: "Settings", done: Any) -> None:
     lines = [printable(line, _LINE) for line in reports.build_lines(done.rest.build, shown=_SHOWN)]
     standstill.note(
         done.rest.seen,
+        began_with=began_with,
         settings=path,
         environ=os.environ,
         store=settings.site.store_path,

@@ -126,7 +126,8 @@ def build(
         _publish(store, settings, now=now, report=report, patience=patience)
         if settings.looks_for_pictures:
             _settle_pictures(store, settings, progress, now=now, report=report, patience=patience)
-        rest = _rest(store, settings, listings, report, now=now)
+        failed = report.errors or any(tally.error for tally in tallies.values())
+        rest = None if failed else _rest(store, settings, listings, report, now=now)
     return Build(tallies=tuple(tallies[source.name] for source in settings.source), published=report, rest=rest)
 
 
@@ -138,7 +139,7 @@ def _rest(
     So it is where time may bring something new, or the web.
     """
     by_time = settings.uses(SERVE) or any(isinstance(table.keep, timedelta) for table in settings.feed)
-    if by_time or settings.looks_for_pictures or report.errors or report.held:
+    if by_time or settings.looks_for_pictures or report.held:
         return None
     folders, tallies = [], []
     for source in settings.source:

@@ -35,19 +35,30 @@ class Standstill:
     files: tuple[str, ...]
 
 
+def settings_now(settings: Path, environ: Mapping[str, str]) -> str | None:
+    """A digest of all that says what the settings are; None where they cannot be read."""
+    ours = [f"{name}={value}" for name, value in sorted(environ.items()) if _is_looked_at(name)]
+    try:
+        return _digest([str(settings.absolute()), *ours, settings.read_text(encoding="utf-8-sig")])
+    except (OSError, ValueError):
+        return None
+
+
 def note(
     found: Standstill,
     *,
+    began_with: str | None,
     settings: Path,
     environ: Mapping[str, str],
     store: Path,
     values: object,
     lines: Sequence[str],
 ) -> None:
-    """Note how things stand; that it cannot be written harms nothing.
+    """Note how things stand; that something is no longer there, or it cannot be written, harms nothing.
 
     Args:
         found: What a build saw and left; it has closed the store.
+        began_with: What `settings_now` gave before the settings were read; if they are others by now, nothing is noted.
         settings: The settings file.
         environ: The environment.
         store: The database file.
@@ -56,17 +67,15 @@ def note(
     """
     place = _beside(store)
     fresh = place.with_name(f".{place.name}")
-    told = {
-        "folders": [
+    with contextlib.suppress(OSError, SourceError):
+        seen = _seen(settings, environ, store, (listing for _, listing in found.folders), found.files)
+        if began_with is None or seen["settings"] != began_with:
+            return
+        folders = [
             (str(one.root), one.patterns, one.max_bytes, one.leave_out and str(one.leave_out))
             for one, _ in found.folders
-        ],
-        "files": found.files,
-        "seen": _seen(settings, environ, store, (listing for _, listing in found.folders), found.files),
-        "values": values,
-        "lines": lines,
-    }
-    with contextlib.suppress(OSError):
+        ]
+        told = {"folders": folders, "files": found.files, "seen": seen, "values": values, "lines": lines}
         fresh.write_text(json.dumps(told, default=str), encoding="utf-8")
         fresh.replace(place)
 
@@ -155,11 +164,9 @@ def _seen(
         FetchError: A folder cannot be listed.
     """
     program = list_folder(FolderRequest(root=Path(__file__).parent, patterns=("**/*.py",), max_bytes=0))
-    ours = [f"{name}={value}" for name, value in sorted(environ.items()) if _is_looked_at(name)]
-    text = settings.read_text(encoding="utf-8-sig")
     return {
         "program": _digest([__version__, *map(_line, program.files)]),
-        "settings": _digest([str(settings.absolute()), *ours, text]),
+        "settings": settings_now(settings, environ),
         "store": _stamp_of_store(store),
         "folders": [
             _digest([*map(_line, listing.files), *("\0".join(one) for one in listing.refused)]) for listing in listings

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from feedbridge import standstill
+from feedbridge import pipeline, standstill
 from feedbridge.cli import app
 from feedbridge.fetch.files import SETTLE_SECONDS
 
@@ -270,6 +271,38 @@ def test_a_file_that_changes_under_the_build(site: Path) -> None:
         assert build.wait(60) == 0
     ran(site)
     assert "标题 5" in (site / "public" / "feeds" / "news.atom").read_text(encoding="utf-8")
+
+
+def test_settings_that_change_under_the_build(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was built was built by the old ones."""
+    build = pipeline.build
+
+    def slow(*given: Any, **wishes: Any) -> Any:
+        done = build(*given, **wishes)
+        settle(site, "limit = 2")
+        return done
+
+    monkeypatch.setattr(pipeline, "build", slow)
+    for name in set(os.environ) - set(clean()):
+        monkeypatch.delenv(name)
+    assert CliRunner().invoke(app, ["build", "--config", str(site / "feedbridge.toml")]).exit_code == 0
+    assert not ends_at_once(site)
+
+
+def test_what_is_gone_when_it_is_to_be_noted(site: Path) -> None:
+    """That is no failure of the build, which is done by then."""
+    seen = standstill.Standstill(folders=(), files=(str(site / "no"),))
+    told = site / "feedbridge.toml"
+    standstill.note(
+        seen,
+        began_with=standstill.settings_now(told, {}),
+        settings=told,
+        environ={},
+        store=site / "var" / "feedbridge.db",
+        values={},
+        lines=[],
+    )
+    assert ends_at_once(site), "the note of before still holds"
 
 
 def test_a_document_that_cannot_be_written(site: Path) -> None:
