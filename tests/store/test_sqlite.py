@@ -158,17 +158,23 @@ def test_older_store_is_copied_before_it_is_migrated(tmp_path: Path, monkeypatch
     assert [found for found in tmp_path.iterdir() if found.name.endswith(".tmp")] == []
 
 
+def leave_as_killed(path: Path) -> Path:
+    """Add a source, and copy the store as a run leaves it that is killed then: the source is in the log; the folder."""
+    killed = path.parent / "killed"
+    killed.mkdir()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT INTO sources (name) VALUES ('late')")
+        other.commit()
+        for name in (path.name, f"{path.name}-wal"):
+            shutil.copy(path.parent / name, killed / name)
+    return killed
+
+
 def test_rows_in_the_log_are_in_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed run left in the write-ahead log is part of the copy, and rubbish of a killed copy is no harm."""
     path = tmp_path / "store.db"
     make(path)
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("INSERT INTO sources (name) VALUES ('late')")
-        other.commit()
-        copied = tmp_path / "killed"
-        copied.mkdir()
-        for name in ("store.db", "store.db-wal"):
-            shutil.copy(tmp_path / name, copied / name)
+    copied = leave_as_killed(path)
     (copied / "store.db.before-0007-from-0006.tmp").write_bytes(b"rubbish" * 1000)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(copied / "store.db", write=True):
@@ -388,13 +394,7 @@ def test_sound_store_is_not_rebuilt(tmp_path: Path) -> None:
     """With nothing damaged, everything stays where it is, also what a killed run left in the log."""
     path = tmp_path / "store.db"
     make(path)
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("INSERT INTO sources (name) VALUES ('late')")
-        other.commit()
-        killed = tmp_path / "killed"
-        killed.mkdir()
-        for name in ("store.db", "store.db-wal"):
-            shutil.copy(tmp_path / name, killed / name)
+    killed = leave_as_killed(path)
     for store_path in (path, killed / "store.db", tmp_path / "none" / "store.db"):
         with Store(store_path, write=True, rebuild=True):
             pass
