@@ -4,6 +4,7 @@ FeedbridgeError
 ├── SettingsError      nothing starts; names file, line or key, and the mend
 ├── StoreError         the run stops; nothing is left half-written
 ├── PublishError       this document; the one that stands stays
+│   └── OutputError    no other document would fare better now; the next run tries again
 ├── SourceError        this source, this time; its last good feed stays up
 │   ├── FetchError     nothing usable came
 │   │   ├── Refused    we are asked to stay away for a while
@@ -29,6 +30,10 @@ class StoreError(FeedbridgeError):
 
 class PublishError(FeedbridgeError):
     """A document cannot be written; the one that stands stays."""
+
+
+class OutputError(PublishError):
+    """The output takes nothing more, whichever document it is; the next run tries again."""
 
 
 class SourceError(FeedbridgeError):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from feedbridge.composing import Composer, entry_path
 from feedbridge.errors import PublishError
 from feedbridge.printing import Printed, print_entry
-from feedbridge.publish.files import OutputFolder
+from feedbridge.publish.outputs import Outlet
 from feedbridge.store import feeds as rows
 from feedbridge.store import pictures
 from feedbridge.store.database import Store
@@ -18,7 +18,7 @@ _AT_ONCE = 100
 class EntryPages:
     """The pages of a feed's entries."""
 
-    def __init__(self, store: Store, folder: OutputFolder, feed: FeedRow, composer: Composer) -> None:
+    def __init__(self, store: Store, folder: Outlet, feed: FeedRow, composer: Composer) -> None:
         self._store = store
         self._folder = folder
         self._feed = feed
@@ -74,9 +74,8 @@ class EntryPages:
         return removed, errors
 
     def _lost(self) -> set[str]:
-        """The pages that do not stand as we wrote them, as far as their size tells."""
-        sizes = self._folder.sizes(entry_path(self._feed.name)) if self._known else {}
-        return {path for path, output in self._known.items() if sizes.get(path) != output.size}
+        """The pages that do not stand as we wrote them, as far as can be told without reading them."""
+        return self._known.keys() - self._folder.whole(self._known)
 
     def _print(self, places: Sequence[Placed]) -> Iterator[Printed]:
         done = []

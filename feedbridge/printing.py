@@ -21,11 +21,12 @@ from typing import IO, TYPE_CHECKING, Self
 
 from feedbridge.children import collect_seldom, environment, receive, send, streams
 from feedbridge.composing import PAGE, Composer, Copied, Facts, Page, document_path, forms_of, keys_of
-from feedbridge.errors import FeedbridgeError, PublishError
+from feedbridge.errors import FeedbridgeError, OutputError, PublishError
 from feedbridge.feeds import slices
 from feedbridge.model import Feed
 from feedbridge.pictures.album import Album
-from feedbridge.publish.files import OutputError, OutputFolder
+from feedbridge.publish.opening import open_outlet
+from feedbridge.publish.outputs import Outlet
 from feedbridge.settings import FeedTable, Settings
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output
@@ -66,7 +67,7 @@ class Job:
 
 
 def print_page(
-    folder: OutputFolder,
+    folder: Outlet,
     composer: Composer,
     forms: Iterable[str],
     feed: FeedRow,
@@ -94,7 +95,7 @@ def print_page(
 
 
 def print_feed(
-    folder: OutputFolder, path: str, composer: Composer, page: Page, number: int, form: str, *, last: int
+    folder: Outlet, path: str, composer: Composer, page: Page, number: int, form: str, *, last: int
 ) -> Printed:
     """Print a document in one format; a bad entry is left out and named.
 
@@ -133,7 +134,7 @@ def print_feed(
     return replace(put(folder, path, body), left_out=told)
 
 
-def put(folder: OutputFolder, path: str, body: bytes) -> Printed:
+def put(folder: Outlet, path: str, body: bytes) -> Printed:
     """Put a file in place.
 
     Raises:
@@ -154,7 +155,7 @@ def not_published(path: str, reason: str) -> str:
     return f"{path}: not published, for {reason}; what stands there stays"
 
 
-def print_entry(folder: OutputFolder, composer: Composer, page: Page, entry_path: str) -> Printed:
+def print_entry(folder: Outlet, composer: Composer, page: Page, entry_path: str) -> Printed:
     """Print the page of the one entry that a page shows.
 
     Raises:
@@ -305,7 +306,7 @@ def main() -> None:
 
 def _serve(settings: Settings, facts: Facts, asked: IO[bytes], answers: IO[bytes]) -> None:
     album = Album(base_url=settings.site.base_url, keys=keys_of(settings))
-    folder = OutputFolder(settings.site.output)
+    folder = open_outlet(settings.site)
     with Store(settings.site.store, write=False) as store:
         while job := receive(asked):
             printed = _print_job(store, folder, settings, facts, album, pickle.loads(job))  # noqa: S301  (the same)
@@ -313,7 +314,7 @@ def _serve(settings: Settings, facts: Facts, asked: IO[bytes], answers: IO[bytes
 
 
 def _print_job(
-    store: Store, folder: OutputFolder, settings: Settings, facts: Facts, album: Album, job: Job
+    store: Store, folder: Outlet, settings: Settings, facts: Facts, album: Album, job: Job
 ) -> Printed | None:
     """Print an archive document; None where it cannot be, and somebody else is to find out why."""
     composer = Composer(settings, job.table, job.feed, facts, album)

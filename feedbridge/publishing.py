@@ -29,7 +29,7 @@ from feedbridge.composing import (
     subscription_path,
     subscription_to,
 )
-from feedbridge.errors import PublishError
+from feedbridge.errors import OutputError, PublishError
 from feedbridge.feeds import archives, assemble, slices
 from feedbridge.feeds.slices import Cut
 from feedbridge.model import SourceFacts
@@ -40,7 +40,8 @@ from feedbridge.paging import EntryPages
 from feedbridge.pictures.album import Album
 from feedbridge.pictures.keys import Keys
 from feedbridge.printing import MOST_PROCESSES, Job, Printed, Printers, not_published, print_page, put
-from feedbridge.publish.files import OutputFolder
+from feedbridge.publish.opening import open_outlet
+from feedbridge.publish.outputs import Outlet
 from feedbridge.settings import FeedTable, Settings, Site, digest
 from feedbridge.store import feeds as rows
 from feedbridge.store import pictures, polls, visits
@@ -138,7 +139,7 @@ def publish(
         PublishError: The output folder cannot be used at all.
         SettingsError: The keys that sign pictures cannot be used.
     """
-    folder = OutputFolder(settings.site.output)
+    folder = open_outlet(settings.site)
     folder.prepare()
     with store.transaction() as connection:
         rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
@@ -173,7 +174,7 @@ def publish_first(store: Store, settings: Settings, source: str, *, now: datetim
         StoreError: The store cannot be read or written.
         PublishError: The output folder cannot be used at all.
     """
-    folder, report = OutputFolder(settings.site.output), Report()
+    folder, report = open_outlet(settings.site), Report()
     folder.prepare()
     with store.transaction() as connection:
         outputs, facts = rows.written(connection, but=f"{ENTRIES}/"), visits.facts(connection)
@@ -193,7 +194,7 @@ def _is_held(
     store: Store,
     settings: Settings,
     table: FeedTable,
-    folder: OutputFolder,
+    folder: Outlet,
     outputs: Mapping[str, Output],
     report: Report,
 ) -> bool:
@@ -201,18 +202,20 @@ def _is_held(
 
     Were the store lost, and a source's folder with it, the feed would otherwise be replaced by one with less in it.
     """
-    found = folder.feeds(table.name, table.formats, family=table.by is not None)
-    standing = [path for path in found if path not in outputs]
     names = [source.name for source in settings.sources_of(table)]
     with store.transaction() as connection:
         complete = polls.completed(connection)
     missing = [name for name in names if name not in complete]
-    if standing and missing:
+    if not missing:
+        return False
+    found = folder.feeds(table.name, table.formats, family=table.by is not None)
+    standing = [path for path in found if path not in outputs]
+    if standing:
         report.held.append(
             f'feed "{table.name}": its files stay as they stand, for they are older than the store'
             f" and not every source has been read yet: {', '.join(missing)}"
         )
-    return bool(standing and missing)
+    return bool(standing)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,7 +244,7 @@ class _Press:
         self,
         store: Store,
         settings: Settings,
-        folder: OutputFolder,
+        folder: Outlet,
         outputs: Mapping[str, Output],
         report: Report,
         facts: Facts,
@@ -254,7 +257,7 @@ class _Press:
         self._patience = patience
         self.folder = folder
         self._ours = frozenset(outputs)
-        self._known = {path: output for path, output in outputs.items() if folder.size(path) == output.size}
+        self._known = {path: outputs[path] for path in folder.whole(outputs)}
         self._report = report
         self._facts = facts
         self._listed: list[_Listed] = []
@@ -451,6 +454,9 @@ class _Press:
             try:
                 if self.folder.remove(path, outputs[path].digest):
                     self._report.removed.append(path)
+            except OutputError as error:
+                self._report.errors.append(str(error))
+                break
             except PublishError as error:
                 self._report.errors.append(str(error))
                 continue
@@ -543,9 +549,10 @@ class _Layout:
                 shown = self.lay_out(connection, standing)
                 due = rows.documents_of(connection, self._feed)
         last = max(due) if self._table.archives else SUBSCRIPTION
-        self._print_archives(
-            [number for number in range(1, last + 1) if due.get(number, True) or not self._is_whole(number)], last
-        )
+        numbers = [number for number in range(1, last + 1) if due.get(number, True) or not self._is_whole(number)]
+        new = {number for number in numbers if not self._has_readers(number)}
+        self._print_archives(sorted(new), last)  # before those that stand, which readers follow to them
+        self._print_archives([number for number in numbers if number not in new], last)
         if shown is not None:
             self._print(SUBSCRIPTION, shown, last)
         return {path for number in range(last + 1) for path in self._paths(number)}
@@ -624,6 +631,9 @@ class _Layout:
 
     def _forms(self, number: int) -> tuple[str, ...]:
         return forms_of(self._settings, self._table, number)
+
+    def _has_readers(self, number: int) -> bool:
+        return any(self._press.is_whole(path) for path in self._paths(number))
 
     def _is_whole(self, number: int) -> bool:
         return all(self._press.is_whole(path) for path in self._paths(number))

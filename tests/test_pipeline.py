@@ -170,7 +170,7 @@ def test_full_output_is_one_error(site: "Site", monkeypatch: pytest.MonkeyPatch)
 
 
 def _no_room(*_: Any) -> bool:
-    from feedbridge.publish.files import OutputError
+    from feedbridge.errors import OutputError
 
     raise OutputError("index.html: no room")
 

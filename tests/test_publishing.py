@@ -928,3 +928,23 @@ def test_a_feed_speaks_the_language_of_its_sources(site: "Site") -> None:
     site.options["language"] = "en"
     site.build()
     assert b'xml:lang="en"' in site.published()["feeds/news.atom"].partition(b"<entry")[0]
+
+
+@pytest.mark.parametrize("more", [100, 1000])
+def test_what_points_to_a_document_is_written_after_it(site: Any, more: int) -> None:
+    """New archive documents first, then those that name them, the subscription document, and the lists of feeds."""
+    site.archive.write_many(250)
+    site.build()
+    before, standing = site.stamps(), set(site.archived())
+    site.archive.write_many(more, start=250)
+    site.build()
+    stamps = {path: stamp for path, stamp in site.stamps().items() if before.get(path) != stamp}
+    archived = {path: stamp for path, stamp in stamps.items() if path.count("/") == 2}
+    new = {path: stamp for path, stamp in archived.items() if int(Path(path).stem) not in standing}
+    named = [stamp for path, stamp in archived.items() if path not in new]
+    subscriptions = [stamp for path, stamp in stamps.items() if path.count("/") == 1]
+    assert len(new) == 3 * (more // 100)
+    assert len(subscriptions) == 3
+    assert max(new.values()) < min(named)
+    assert max(named) < min(subscriptions)
+    assert max(subscriptions) < stamps["index.html"]

@@ -4,20 +4,17 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from feedbridge.errors import PublishError
+from feedbridge.errors import OutputError, PublishError
+from feedbridge.publish.outputs import Written
 
 _BESIDE = ".feedbridge-tmp"
 """Ending of a file that is being written; what a killed run left is swept away by the next."""
 
 
 _FOR_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE})
-
-
-class OutputError(PublishError):
-    """The folder takes nothing more, whichever file it is; the next run tries again."""
 
 
 class OutputFolder:
@@ -90,18 +87,9 @@ class OutputFolder:
             return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
         return []
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Bytes of the files in a folder, by path; none where there is no such."""
-        with contextlib.suppress(OSError), os.scandir(self._target(folder)) as found:
-            return {f"{folder.rstrip('/')}/{one.name}": one.stat().st_size for one in found}
-        return {}
-
-    def size(self, path: str) -> int | None:
-        """Bytes of a file, or None if there is none."""
-        try:
-            return self._target(path).stat().st_size
-        except OSError:
-            return None
+    def whole(self, written: Mapping[str, Written]) -> frozenset[str]:
+        """Those of these files that stand as we wrote them, as far as their sizes tell."""
+        return frozenset(path for path, one in written.items() if _size(f"{self._root}/{path}") == one.size)
 
     def read(self, path: str, body_digest: str) -> bytes | None:
         """The bytes of a file if they are those that we wrote.
@@ -149,6 +137,13 @@ class OutputFolder:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             self._touched.update(parent for parent in folder.parents if parent.is_relative_to(self._root))
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (a path would be made for every file)
+    except OSError:
+        return None
 
 
 def _holds(path: Path, body: bytes) -> bool:

@@ -14,25 +14,13 @@ from pathlib import Path
 
 import brotli
 
+from feedbridge.publish.outputs import MEDIA_TYPES
 from feedbridge.server.respond import Encoded, LargeFile, Served
 
 Stamp = tuple[int, int, int, int]
 """Device, inode, size and time of the last change in nanoseconds: a file is the same as long as these are."""
 
 Loaded = tuple[Stamp, Served]
-
-MEDIA_TYPES = {
-    ".atom": "application/atom+xml",
-    ".rss": "application/rss+xml",
-    ".json": "application/json",
-    ".opml": "text/x-opml",
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".txt": "text/plain",
-    ".xml": "application/xml",
-}
-"""Text files that are served, by their endings."""
 
 PICTURE_TYPES = {
     ".jpg": "image/jpeg",

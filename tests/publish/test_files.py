@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from feedbridge.errors import PublishError
-from feedbridge.publish.files import OutputError, OutputFolder
+from feedbridge.errors import OutputError, PublishError
+from feedbridge.publish.files import OutputFolder
+from feedbridge.store.feeds import Output
 
 
 @pytest.fixture
@@ -122,10 +123,12 @@ def test_last_file_takes_no_root_with_it(output: OutputFolder, root: Path) -> No
     output.sync()
 
 
-def test_size_is_that_of_the_file(output: OutputFolder) -> None:
-    """Bytes of what stands there, None where nothing does."""
+def test_whole_is_what_has_the_size_that_we_wrote(output: OutputFolder) -> None:
+    """Not what is cut, and not what is not there."""
     output.put("a.atom", b"four")
-    assert [output.size(path) for path in ("a.atom", "b.atom", "a.atom/c")] == [4, None, None]
+    output.put("b.atom", b"fou")
+    written = {path: Output(path=path, digest=digest(b"four"), size=4) for path in ("a.atom", "b.atom", "c.atom")}
+    assert output.whole(written) == {"a.atom"}
 
 
 def test_everything_is_synced(output: OutputFolder, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +213,7 @@ def test_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
         output.prepare()
     with pytest.raises(PublishError, match="cannot be written"):
         output.put("feeds/news.atom", b"one")
-    assert output.size("feeds/news.atom") is None
+    assert output.read("feeds/news.atom", digest(b"one")) is None
     assert output.remove("feeds/news.atom", digest(b""))
 
 
