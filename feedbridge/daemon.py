@@ -83,6 +83,9 @@ LOOK_FOR_PICTURES_SECONDS = 30.0
 """So often it is looked whether pictures, or their hosts, are to be asked again."""
 
 HOUSEKEEPING = timedelta(hours=1)
+_NOWHERE = Path(os.devnull)
+"""Holds no file, as does the shelf where documents go to a bucket: their readers are not ours."""
+
 _STALLED_SECONDS = 60.0
 _POOLS = ("poll", "visit", "picture", "publish", "schedule")
 _NAMED_FILES = 20
@@ -115,9 +118,13 @@ def serve(loaded: Settings) -> int:
     Raises:
         ServeError: The address cannot be listened at.
         PublishError: Nothing is published yet.
+        SettingsError: What is published is not in a folder.
     """
-    if not (loaded.site.output / "feeds.opml").is_file():
-        raise PublishError(f'{loaded.site.output}: nothing is published there yet; "feedbridge build" does it')
+    folder = loaded.site.output_folder
+    if folder is None:
+        raise SettingsError(f"{loaded.site.output}: is no folder; what is published there is served by its own server")
+    if not (folder / "feeds.opml").is_file():
+        raise PublishError(f'{folder}: nothing is published there yet; "feedbridge build" does it')
     return _run(_serve(loaded))
 
 
@@ -181,7 +188,7 @@ def make_server(
     site = loaded.site
     host, _, port = site.listen.rpartition(":")
     app = make_app(
-        Shelf(site.output),
+        Shelf(site.output_folder or _NOWHERE),
         metrics,
         base_url=site.base_url,
         base_path=urlsplit(site.base_url).path or "/",
@@ -659,7 +666,7 @@ class _Daemon:
                 visits.note_gone(connection, state.row, at=None)
 
     def _refuse_moves(self, fresh: Settings) -> None:
-        for key in ("store", "output", "listen", "base_url", "hub", "contact"):
+        for key in ("store", "output", "storage", "listen", "base_url", "hub", "contact"):
             if getattr(fresh.site, key) != getattr(self._settings.site, key):
                 raise SettingsError(f"{self._path}: [site]: {key}: has changed; that takes a restart")
         if fresh.pictures != self._settings.pictures:

@@ -308,7 +308,7 @@ def _folders(settings: Settings) -> Iterator[ArchiveSource]:
 
 
 def _list(settings: Settings, source: ArchiveSource) -> folder.Listing:
-    return folder.list_folder(request_of(source, leave_out=settings.site.output))
+    return folder.list_folder(request_of(source, leave_out=settings.site.output_folder))
 
 
 def _paths(source: ArchiveSource, name: str) -> list[str]:

@@ -113,7 +113,7 @@ def build(
                 now=now,
                 reread=source.name in reread,
                 accept=source.name in accept,
-                leave_out=settings.site.output,
+                leave_out=settings.site.output_folder,
                 first_look=_first_look(store, settings, source, now=now),
             )
             for source in settings.source
@@ -136,10 +136,11 @@ def _rest(
 ) -> Rest | None:
     """What the next build would find, if nothing moves; None where it would still have something to do.
 
-    So it is where time may bring something new, or the web.
+    So it is where time may bring something new, or the web, or where the output is a bucket.
     """
+    output = settings.site.output_folder
     by_time = settings.uses(SERVE) or any(isinstance(table.keep, timedelta) for table in settings.feed)
-    if by_time or settings.looks_for_pictures or report.held:
+    if output is None or by_time or settings.looks_for_pictures or report.held:
         return None
     folders, tallies = [], []
     for source in settings.source:
@@ -150,9 +151,9 @@ def _rest(
         if tally is None:
             return None
         tallies.append(tally)
-        folders.append((request_of(source, leave_out=settings.site.output), listing))
+        folders.append((request_of(source, leave_out=settings.site.output_folder), listing))
     with store.transaction() as connection:
-        files = [f"{settings.site.output}/{path}" for path in written(connection)]
+        files = [f"{output}/{path}" for path in written(connection)]
     if settings.site.pages:
         files += map(str, files_of(settings.site.theme))
     return Rest(seen=Standstill(folders=tuple(folders), files=tuple(files)), tallies=tuple(tallies))

@@ -89,7 +89,7 @@ class Schedule:
         """Take the sources from these settings."""
         self._sources = {source.name: source for source in settings.source}
         self._hosts = {source.name: host_of(source.url) for source in settings.source if isinstance(source, FeedSource)}
-        self._output = settings.site.output
+        self._output = settings.site.output_folder
 
     def start(self, *, now: datetime) -> None:
         """Take up the schedule where it was left.

@@ -63,7 +63,7 @@ def check_line(path: Path, settings: "Settings") -> str:
     """That the settings are right."""
     return (
         f"{path}: fine; {_count(len(settings.source), 'source')}, {_count(len(settings.feed), 'feed table')},"
-        f" published in {settings.site.output.resolve()}"
+        f" published in {settings.site.output}"
     )
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OWN_HEADERS = frozenset(("accept-encoding", "connection", "content-length", "host", "if-modified-since"))
 _OWN_HEADERS |= {"if-none-match", "referer", "te", "trailer", "transfer-encoding", "upgrade"}
 _FILE = "sqlite:///"
+_BUCKET = re.compile(r"(?:s3|gs|az)://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)*/?")
 _OUT_OF_LINE = {"Cc", "Cn", "Cs", "Zl", "Zp"}
 """Categories of characters that no title holds: controls, line ends, and what is no character."""
 
@@ -251,6 +253,23 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _place(value: object, info: ValidationInfo) -> Path | str:
+    if not isinstance(value, str) or "://" not in value:
+        return _path(value, info)
+    if not _BUCKET.fullmatch(value):
+        raise _refuse('give a folder, or a bucket such as "s3://bucket/feeds", "gs://bucket" or "az://container"')
+    if find_spec("obstore") is None:
+        raise _refuse("a bucket needs the extra: pip install 'feedbridge[s3]'; or name a folder")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _server(address: str) -> str:
     """The address of a database of PostgreSQL, as SQLAlchemy wants it."""
     try:
@@ -331,6 +350,8 @@ Reach = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "examples": [["nas.local", "10.0.0.0/8"]]}),
 ]
 Location = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
+Place = Annotated[Path | str, BeforeValidator(_place), WithJsonSchema({"type": "string"})]
+Endpoint = Annotated[Secret, AfterValidator(_address)]
 Language = Annotated[str, AfterValidator(_language)]
 Iri = Annotated[str, AfterValidator(_iri)]
 Host = Annotated[str, AfterValidator(_host)]
@@ -381,14 +402,64 @@ class HostRule(_Table):
     )
 
 
+class Storage(_Table):
+    """How a bucket is reached, where `output` names one; what is left out is taken from the environment."""
+
+    endpoint: Endpoint | None = Field(
+        default=None, description="The address of a server that speaks as S3 does. Left out: Amazon's."
+    )
+    region: Words | None = Field(default=None, description="Left out: AWS_REGION, else us-east-1.")
+    access_key: Secret | None = Field(
+        default=None, repr=False, description="Of S3: such as `${NAME}`, an environment variable."
+    )
+    secret_key: Secret | None = Field(
+        default=None, repr=False, description="Of S3: such as `${NAME}`, an environment variable."
+    )
+    allow_http: bool = Field(
+        default=False, strict=True, description="Whether the endpoint may be `http://` though it is another machine."
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=30), description="For one request; as long again may pass with tries of it."
+    )
+    max_age: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How long caches may keep a document; one of the archive, which seldom changes, an hour or longer.",
+    )
+    compress: bool = Field(default=True, strict=True, description="Whether documents are stored as gzip.")
+
+    @model_validator(mode="after")
+    def _not_in_the_open(self) -> Self:
+        host = urlsplit(self.endpoint or "").hostname or ""
+        if self.is_open and not self.allow_http and not _is_loopback(host):
+            raise _refuse('endpoint: give "https://", or say allow_http = true')
+        return self
+
+    @model_validator(mode="after")
+    def _whole_key(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise _refuse("access_key and secret_key go together; give both, or leave both to the environment")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the endpoint is reached without encryption."""
+        return self.endpoint is not None and self.endpoint.startswith("http://")
+
+
 class Site(_WithImages):
     """The whole installation."""
 
     title: Words = Field(default="feedbridge", description="The name of the site.")
     base_url: Address = Field(default="http://127.0.0.1:8000/", description="Where readers find the published files.")
-    output: Location = Field(
-        default=Path("public"), validate_default=True, description="The folder that the files are written to."
+    output: Place = Field(
+        default=Path("public"),
+        validate_default=True,
+        description=(
+            "The folder that the files are written to; or a bucket, `s3://BUCKET/PREFIX`, `gs://…` or `az://…`"
+            " (with the extra `s3`)."
+        ),
     )
+    storage: Storage = Field(default=Storage(), description="How a bucket is reached.")
     store: str = Field(
         default=defaults.STORE,
         validate_default=True,
@@ -464,6 +535,11 @@ class Site(_WithImages):
         store = info.data.get("store", "")
         beside = Path(store.removeprefix(_FILE)).parent if store.startswith(_FILE) else "var"
         return beside if value is None else value
+
+    @property
+    def output_folder(self) -> Path | None:
+        """The folder that files are written to, absolute; None where they go to a bucket."""
+        return self.output if isinstance(self.output, Path) else None
 
     @property
     def state_folder(self) -> Path:
@@ -762,11 +838,20 @@ class Settings(_Table):
         for source in self.source:
             if not isinstance(source, ArchiveSource):
                 continue
-            if source.path == self.site.output or self.site.output in source.path.parents:
+            folder = self.site.output_folder
+            if folder is not None and (source.path == folder or folder in source.path.parents):
                 raise _refuse(
                     f'[[source]] "{source.name}": path lies in the folder that feeds are written to;'
                     " name another `path`, or another `output` in [site]"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _copies_in_a_folder(self) -> "Settings":
+        if self.site.output_folder is None and self.uses(MIRROR):
+            raise _refuse(
+                'images: "mirror" puts copies into a folder, and output is a bucket; give "serve" or another policy'
+            )
         return self
 
     def uses(self, word: str) -> bool:
@@ -832,9 +917,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def environment_names() -> tuple[str, ...]:
     """The environment variables that override `[site]`."""
-    return tuple(
-        f"{defaults.PREFIX}{key.upper()}" for key in Site.model_fields if key not in {"image_rule", "host_rule"}
-    )
+    tables = {"storage", "image_rule", "host_rule"}
+    return tuple(f"{defaults.PREFIX}{key.upper()}" for key in Site.model_fields if key not in tables)
 
 
 def strangers(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -954,7 +1038,7 @@ _PLAIN_WORDS = {
 }
 
 
-_SECRETS = frozenset(("headers", "login", "proxy", "store"))
+_SECRETS = frozenset(("access_key", "headers", "login", "proxy", "secret_key", "store"))
 """Keys whose values are never shown."""
 
 
@@ -979,6 +1063,8 @@ def _message(details: ErrorDetails) -> str:
             return "write a list of tables, such as [[site.image_rule]] or [[source.image_rule]]"
         case "tuple_type", (*_, "host_rule"):
             return "write a list of tables, [[site.host_rule]]"
+        case "model_type", ("site", "storage"):
+            return "write [site.storage], in single brackets, and once"
         case "model_type", (("site" | "pictures") as table,):
             return f"write [{table}], in single brackets, and once"
         case "string_pattern_mismatch", (*_, "name"):
@@ -998,6 +1084,7 @@ def _shown(value: object) -> str:
 _KINDS: dict[str, type[_AnySource]] = {"archive": ArchiveSource, "feed": FeedSource}
 _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[site]", Site),
+    ("[site.storage]", Storage),
     ("[pictures]", Pictures),
     ("[[source]]", _AnySource),
     *((f'[[source]] with kind = "{kind}"', table) for kind, table in _KINDS.items()),
@@ -1023,6 +1110,8 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
             table = ImageRule
         case (*_, "host_rule", int(), _):
             table = HostRule
+        case ("site", "storage", _):
+            table = Storage
         case ("source", int(), str(kind), _):
             table = _KINDS[kind]
         case ("site", _):

@@ -302,7 +302,7 @@ def make_settler(store: Store, settings: Settings, client: Client, *, in_thread:
     return Settler(
         store,
         picture_fetch(settings, client),
-        Media(settings.site.output, shape=shape_of(rules)),
+        Media(settings.site.output_folder or settings.site.state_folder, shape=shape_of(rules)),
         referers=read_referers(rules.referers),
         in_thread=in_thread,
         rules=rules,

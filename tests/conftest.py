@@ -374,7 +374,13 @@ class Site:
 
 def _toml(head: str, keys: dict[str, Any]) -> Iterator[str]:
     yield head
-    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items())
+    yield from (f"{key} = {_toml_value(value)}" for key, value in keys.items())
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml_value(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _environment() -> dict[str, str]:

@@ -223,7 +223,7 @@ def test_a_build_every_minute_is_as_polite(blog: Blog, loaded: Settings) -> None
     assert [asked.at for asked in blog.log] == [QUIET_FROM, QUIET_FROM + QUIET]
 
 
-def test_a_build_says_that_a_site_is_gone_and_how_to_ask_it_again(blog: Blog, loaded: Settings) -> None:
+def test_a_build_says_that_a_site_is_gone_and_how_to_ask_it_again(blog: Blog, loaded: Settings, tmp_path: Path) -> None:
     """As a failure once, then as a note; its articles stay in the feeds, and nobody asks until the owner does."""
 
     def build(*accept: str) -> tuple[bool, str]:
@@ -232,7 +232,7 @@ def test_a_build_says_that_a_site_is_gone_and_how_to_ask_it_again(blog: Blog, lo
         return done.failed, "\n".join(reports.build_lines(done, shown=5))
 
     assert build()[0] is False
-    published = (loaded.site.output / "feeds" / "news.atom").read_bytes()
+    published = (tmp_path / "public" / "feeds" / "news.atom").read_bytes()
     blog.gone = True
     failed, words = build()
     assert failed
@@ -247,7 +247,7 @@ def test_a_build_says_that_a_site_is_gone_and_how_to_ask_it_again(blog: Blog, lo
     assert any("gone for good" in line for line in status)
     assert any('feedbridge build --accept "blog"' in line for line in status)
     assert len(blog.log) == 2
-    assert (loaded.site.output / "feeds" / "news.atom").read_bytes() == published
+    assert (tmp_path / "public" / "feeds" / "news.atom").read_bytes() == published
     blog.gone = False
     assert build("blog")[0] is False
     assert build()[0] is False

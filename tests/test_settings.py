@@ -32,6 +32,7 @@ _SIZE = 'give a number of bytes above 0, or a text with its unit, such as "512Ki
 _POLICY = 'give "keep", "origin", "drop", "serve", "mirror" or a template with ${href_ue}'
 _ZONE = 'give the name of a time zone, such as "UTC" or "Asia/Shanghai"'
 _LANGUAGE = 'give a language tag, such as "zh-Hans", "zh-TW" or "en" (BCP 47)'
+_BUCKET = 'give a folder, or a bucket such as "s3://bucket/feeds", "gs://bucket" or "az://container"'
 _STORE = 'give "sqlite:///" and a path, such as "sqlite:///../var/feedbridge.db"'
 _SERVER = 'give a whole address, such as "postgresql+psycopg://USER:PASSWORD@HOST/NAME"'
 _NAME = 'give lower-case letters, digits, "-" and "_", at most 64, such as "news"'
@@ -86,6 +87,55 @@ def test_relative_paths_count_from_the_settings_file(
     assert loaded.site.output == tmp_path.parent / "out"
     assert loaded.site.store_path == tmp_path.parent / "state" / "s.db"
     assert loaded.source == (ArchiveSource(name="voa", kind="archive", path=tmp_path / "articles"),)
+
+
+@pytest.mark.parametrize("output", ["s3://bucket", "s3://my.bucket-1/feeds/all", "gs://bucket/", "az://box/feeds"])
+def test_output_may_be_a_bucket(write: Write, output: str) -> None:
+    """It stays the address that it is; `http://` is for this machine, or where that is wished."""
+    text = f'[site]\noutput = "{output}"\nstorage = {{ endpoint = "http://127.0.0.1:9000" }}\n{SOURCE}'
+    loaded = settings.load(write(text), {})
+    assert loaded.site.output == output.rstrip("/")
+    assert loaded.site.output_folder is None
+    wished = text.replace("127.0.0.1", "storage.example").replace(" }", ", allow_http = true }")
+    assert settings.load(write(wished), {}).site.storage.allow_http
+
+
+def test_the_key_of_a_bucket_is_never_shown(write: Write) -> None:
+    """It comes from the environment, and stands in no text of the settings."""
+    keys = 'access_key = "${NAME}", secret_key = "${KEY}"'
+    text = f'[site]\noutput = "s3://bucket"\nstorage = {{ {keys} }}\n{SOURCE}'
+    loaded = settings.load(write(text), {"NAME": "somebody", "KEY": "hush"})
+    assert loaded.site.storage.secret_key == "hush"
+    assert "hush" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            'storage = { access_key = "hush" }',
+            "[site]: storage: access_key and secret_key go together; give both, or leave both to the environment",
+        ),
+        (
+            'storage = { access_key = "hush", secret_key = "${NO_SUCH}" }',
+            "[site]: storage: secret_key: the environment variable NO_SUCH is not set; set it, or leave this key out",
+        ),
+        (
+            'storage = { access_key = "hush", secret_key = ["hush"] }',
+            "[site]: storage: secret_key: give text, in quotes",
+        ),
+        (
+            'output = "s3://bucket"\nimages = "mirror"',
+            'images: "mirror" puts copies into a folder, and output is a bucket; give "serve" or another policy',
+        ),
+    ],
+)
+def test_what_a_bucket_cannot_be_used_with(write: Write, lines: str, said: str) -> None:
+    """Each is told with its mend, and no key with it."""
+    path = write(f"[site]\n{lines}\n{SOURCE}")
+    with pytest.raises(SettingsError) as caught:
+        settings.load(path, {})
+    assert str(caught.value) == f"{path}: {said}"
 
 
 def test_absolute_and_home_paths_stay_what_they_are(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +386,7 @@ _VALUES = {
 def test_the_variables_are_these() -> None:
     """Each key of `[site]` that is one value has its variable."""
     assert set(settings.environment_names()) == set(_VALUES)
-    assert {key for key, _, _ in _VALUES.values()} == set(Site.model_fields) - {"image_rule", "host_rule"}
+    assert {key for key, _, _ in _VALUES.values()} == set(Site.model_fields) - {"storage", "image_rule", "host_rule"}
 
 
 @pytest.mark.parametrize("name", sorted(_VALUES))
@@ -432,6 +482,18 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
         (
             'image_rule = [{ host = "https://x/", images = "keep" }]',
             'image_rule number 1: host: give the name of a host, such as "example.org",',
+        ),
+        ('output = "s3://"', f"output: {_BUCKET}"),
+        ('output = "s3://b"', f"output: {_BUCKET}"),
+        ('output = "s3://key:secret@bucket"', f"output: {_BUCKET}"),
+        ('output = "s3://bucket/../up"', f"output: {_BUCKET}"),
+        ('output = "ftp://bucket/feeds"', f"output: {_BUCKET}"),
+        ('storage = "x"', "storage: write [site.storage], in single brackets, and once"),
+        ("storage = { endpont = 1 }", 'storage: endpont: no such key; did you mean "endpoint"?'),
+        ('storage = { endpoint = "h:9000" }', f"storage: endpoint: {_ADDRESS}"),
+        (
+            'storage = { endpoint = "http://storage.example" }',
+            'storage: endpoint: give "https://", or say allow_http = true',
         ),
         ('contact = "a\\nb"', "contact: give one line, without control characters"),
         ('pause = "0"', f"pause: {_TIME}"),

@@ -87,7 +87,7 @@ class Stage:
                     settler = Settler(
                         store,
                         picture_fetch(settings, client),
-                        Media(settings.site.output),
+                        Media(self.site.public),
                         referers=Referers(),
                         in_thread=partial(asyncio.get_running_loop().run_in_executor, pool),
                         rules=settings.pictures,

@@ -48,6 +48,7 @@ class _Stage:
         self._entries = [_entry(number, one.text) for number, one in enumerate(articles(entries + 1, traps=False))]
         self._count = entries
         self._settings = _settings(folder, port, entries)
+        self._public = folder / "public"
         self._runner = runner
         self._pool = pool
         self._changes = 0
@@ -128,11 +129,11 @@ class _Stage:
     def _check(self, tally: Tally, *, new: int, shown: Sequence[int]) -> None:
         if tally.error or tally.unusable or tally.new != new:
             raise GateError(f"{new} entries were to be new: {tally}")
-        gate.check_newest((self._settings.site.output / "feeds" / "news.atom").read_bytes(), shown)
-        gate.check_all(self._settings.site.output, range(max(shown) + 1))
+        gate.check_newest((self._public / "feeds" / "news.atom").read_bytes(), shown)
+        gate.check_all(self._public, range(max(shown) + 1))
 
     def _stamps(self) -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for path in self._settings.site.output.rglob("*.*")}
+        return {path: path.stat().st_mtime_ns for path in self._public.rglob("*.*")}
 
 
 def _entry(number: int, text: str) -> str:

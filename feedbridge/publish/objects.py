@@ -1,0 +1,233 @@
+"""Documents in a bucket of an object storage: whole or not at all, and left alone where they are the same.
+
+A document's object says of itself what it holds (`sha256`, of the document as it was before it was compressed), so that
+one question tells whether it is to be put again. Which objects are there is looked at once in a while; in between, what
+the store knows of is taken to be there.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from feedbridge.errors import OutputError, PublishError
+from feedbridge.publish.outputs import MEDIA_TYPES, Written
+from feedbridge.settings import Storage
+
+if TYPE_CHECKING:
+    from obstore import Attributes
+    from obstore.store import ClientConfig, ObjectStore, S3Config
+
+LOOK_AGAIN_SECONDS = 600.0
+"""So often it is looked which objects are there: what somebody took away is put there again."""
+
+ARCHIVE_MAX_AGE = timedelta(hours=1)
+"""Archive documents are kept by caches so long at least: they seldom change."""
+
+_CONNECT = timedelta(seconds=10)
+_RETRIES = 2
+_DIGEST = "sha256"
+_STATUS = re.compile(r"status code: (\d{3})")
+_MENDS = {
+    "401": "look at the key",
+    "403": "look at the key, and at what it may do: list, get, put and delete",
+    "404": "look at the name of the bucket",
+    "429": "it is asked too much",
+    "503": "it is busy, or down",
+    "507": "make room",
+}
+
+
+@lru_cache(maxsize=4)
+def open_bucket(address: str, storage: Storage) -> "Bucket":
+    """The bucket at an address; the same one again, for it keeps its connections.
+
+    Args:
+        address: `s3://BUCKET/PREFIX`, `gs://…` or `az://…`.
+        storage: How it is reached; what is not said there is taken from the environment.
+
+    Raises:
+        OutputError: What the settings and the environment say of it cannot be used.
+    """
+    client: ClientConfig = {"timeout": storage.timeout, "connect_timeout": min(_CONNECT, storage.timeout)}
+    if storage.allow_http or storage.is_open:
+        client["allow_http"] = True
+    named: dict[str, str | None] = {
+        "endpoint": storage.endpoint,
+        "region": storage.region,
+        "access_key_id": storage.access_key,
+        "secret_access_key": storage.secret_key,
+    }
+    config: S3Config = {key: value for key, value in named.items() if value is not None}  # type: ignore[assignment]
+    with _in_words(address):
+        store = from_url(
+            address,
+            config=config or None,
+            client_options=client,
+            retry_config={"max_retries": _RETRIES, "retry_timeout": storage.timeout},
+        )
+    return Bucket(store, address, storage)
+
+
+class Bucket:
+    """The place in a bucket that documents are published in; paths are relative to it, with `/`.
+
+    Every failure is an OutputError: publishing ends with it, so that nothing is put that points to what is not there.
+    """
+
+    def __init__(self, store: "ObjectStore", address: str, storage: Storage) -> None:
+        self._store = store
+        self._address = address
+        self._storage = storage
+        self._there: set[str] = set()
+        self._looked: float | None = None
+
+    def prepare(self) -> None:
+        """Look which objects are there, unless that was done a while ago."""
+        if self._looked is None or time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
+            with _in_words(self._address):
+                self._there = {one["path"] for some in obstore.list(self._store) for one in some}
+            self._looked = time.monotonic()
+
+    def put(self, path: str, body: bytes) -> bool:
+        """Put a document in place at once; says whether it is new there."""
+        attributes = self._attributes(_inside(path), body)
+        with self._asking(path):
+            is_new = self._head(path) != attributes
+            if is_new:
+                packed = gzip.compress(body, mtime=0) if self._storage.compress else body
+                obstore.put(self._store, path, packed, attributes=attributes, use_multipart=False)
+        self._there.add(path)
+        return is_new
+
+    def sync(self) -> None:
+        """Nothing: an object that was taken is there to stay."""
+
+    def feeds(self, name: str, endings: Iterable[str], *, family: bool) -> list[str]:
+        """The subscription documents that stand for a feed, or for a family of feeds, in these formats."""
+        patterns = [f"feeds/{name}-*.{ending}" if family else f"feeds/{name}.{ending}" for ending in endings]
+        with self._asking("feeds"):
+            found = [one["path"] for one in obstore.list_with_delimiter(self._store, "feeds")["objects"]]
+        return sorted(path for path in found if any(PurePosixPath(path).match(pattern) for pattern in patterns))
+
+    def is_foreign(self, path: str, *, mark: bytes) -> bool:
+        """Whether a document stands there that has not the mark of ours in it."""
+        body = self._get(path)
+        return body is not None and mark not in body
+
+    def whole(self, written: Mapping[str, Written]) -> frozenset[str]:
+        """Those of these documents that were there when that was looked at, or were put since."""
+        return frozenset(written.keys() & self._there)
+
+    def read(self, path: str, body_digest: str) -> bytes | None:
+        """The bytes of a document if they are those that we wrote.
+
+        Args:
+            path: The document.
+            body_digest: SHA-256 of what we wrote, in hex.
+        """
+        body = self._get(path)
+        return body if body is not None and _digest(body) == body_digest else None
+
+    def remove(self, path: str, body_digest: str) -> bool:
+        """Remove a document if it still holds what we wrote; says whether it is gone.
+
+        Args:
+            path: The document.
+            body_digest: SHA-256 of what we wrote, in hex.
+        """
+        with self._asking(path):
+            found = self._head(path)
+            if found is not None and found.get(_DIGEST) != body_digest:
+                return False
+            if found is not None:
+                obstore.delete(self._store, path)
+        self._there.discard(path)
+        return True
+
+    def _head(self, path: str) -> "Attributes | None":
+        """What an object says of itself; None where there is none."""
+        try:
+            return obstore.get(self._store, path, options={"head": True}).attributes
+        except FileNotFoundError:
+            return None
+
+    def _get(self, path: str) -> bytes | None:
+        with self._asking(path):
+            try:
+                found = obstore.get(self._store, path)
+                body = bytes(found.bytes())
+            except FileNotFoundError:
+                return None
+        if found.attributes.get("Content-Encoding") != "gzip":
+            return body
+        try:
+            return gzip.decompress(body)
+        except (OSError, EOFError):  # it is none of ours
+            return None
+
+    def _attributes(self, path: str, body: bytes) -> "Attributes":
+        """What an object is to say of itself."""
+        age = self._storage.max_age
+        if path.count("/") > 1:
+            age = max(age, ARCHIVE_MAX_AGE)
+        attributes: Attributes = {
+            "Content-Type": f"{MEDIA_TYPES[PurePosixPath(path).suffix]}; charset=utf-8",
+            "Cache-Control": f"public, max-age={int(age.total_seconds())}",
+            _DIGEST: _digest(body),
+        }
+        if self._storage.compress:
+            attributes["Content-Encoding"] = "gzip"
+        return attributes
+
+    def _asking(self, path: str) -> contextlib.AbstractContextManager[None]:
+        return _in_words(f"{self._address}/{path}")
+
+
+def _inside(path: str) -> str:
+    """The path, if it is one that is inside.
+
+    Raises:
+        PublishError: It leads out.
+    """
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or not pure.parts or ".." in pure.parts:
+        raise PublishError(f"{path}: is no path inside the bucket")
+    return path
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@contextlib.contextmanager
+def _in_words(address: str) -> Iterator[None]:
+    """Say what went wrong in our words alone: those of the storage may hold names of keys, and run over many lines."""
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        reason = _reason(error)
+    else:
+        return
+    raise OutputError(f"{address}: cannot be published ({reason}); what was published before stays")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong and what would mend it."""
+    if found := _STATUS.search(str(error)):
+        mend = _MENDS.get(found[1])
+        return f"the storage answers {found[1]}" + (f": {mend}" if mend else "")
+    kind = type(error).__name__
+    if kind == "GenericError" and "HTTP error" in str(error):
+        return "the storage does not answer: look at the endpoint, and at the network"
+    return f"{kind}: look at [site.storage], and at the environment"

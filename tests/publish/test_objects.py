@@ -1,0 +1,484 @@
+"""Documents in a bucket, at a real server, over a line that breaks when it is told to."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from lxml import etree
+
+from feedbridge.feeds import lint, rendering
+from feedbridge.publish.objects import open_bucket
+
+if TYPE_CHECKING:
+    from tests.conftest import Daemon, Site
+
+KEY = "S3RVER"
+"""The only key that the server knows."""
+
+_MEDIA_TYPES = {**rendering.MEDIA_TYPES, "html": rendering.HTML, "opml": rendering.OPML}
+_HEAD_END = b"\r\n\r\n"
+
+
+def program() -> str:
+    """The server, which `npm` installs beside the tests' own Python, or anywhere on the path."""
+    beside = Path(sys.prefix) / "node_modules" / ".bin"
+    found = shutil.which("s3rver", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
+    if found is None:
+        say = pytest.fail if os.environ.get("TESTS_MUST_RUN") else pytest.skip
+        say("no server of buckets here: npm install --prefix .venv s3rver@3.7.1")
+    return str(found)
+
+
+@dataclass
+class Line:
+    """Passes requests on to the server, one to a connection, and notes them.
+
+    Attributes:
+        asked: Method and path of each, such as `PUT feeds/news.atom`; of a list, `GET` alone.
+        cut: Break the line in the middle of the requests that match this.
+        lose: Pass on the requests that match this, and lose the answers.
+        refuse: Answer the requests that match this with `status`.
+    """
+
+    server: int
+    prefix: str
+    asked: list[str] = field(default_factory=list)
+    cut: str | None = None
+    lose: str | None = None
+    refuse: str | None = None
+    status: str = "503 Service Unavailable"
+
+    def mends(self) -> None:
+        self.cut = self.lose = self.refuse = None
+        self.asked.clear()
+
+    def pass_on(self, client: socket.socket) -> None:
+        head, _, body = _read_head(client).partition(_HEAD_END)
+        if not head:
+            return
+        length = int((re.search(rb"(?i)\r\ncontent-length: (\d+)", head) or [b"", b"0"])[1])
+        method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
+        name = f"{method} {path.partition('?')[0].removeprefix(self.prefix)}".strip()
+        self.asked.append(name)
+        if self.refuse and re.match(self.refuse, name):
+            _drain(client, length - len(body))
+            client.sendall(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+            return
+        if self.cut and re.match(self.cut, name):  # storages take no half object; this server would
+            _drain(client, (length - len(body)) // 2)
+            return
+        with socket.create_connection(("127.0.0.1", self.server), timeout=10) as server:
+            server.sendall(head + b"\r\nConnection: close" + _HEAD_END)
+            server.sendall(body + _drain(client, length - len(body)))
+            if self.lose and re.match(self.lose, name):
+                while server.recv(65536):
+                    pass
+                return
+            while piece := server.recv(65536):
+                client.sendall(piece)
+
+
+def _read_head(client: socket.socket) -> bytes:
+    read = b""
+    while _HEAD_END not in read:
+        piece = client.recv(65536)
+        if not piece:
+            return b""
+        read += piece
+    return read
+
+
+def _drain(client: socket.socket, length: int) -> bytes:
+    read = b""
+    while len(read) < length:
+        piece = client.recv(65536)
+        if not piece:
+            break
+        read += piece
+    return read
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+@contextlib.contextmanager
+def line_to(server: int, prefix: str) -> Iterator[tuple[Line, int]]:
+    """A line to the server, and its port."""
+    line = Line(server=server, prefix=prefix)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                line.pass_on(self.request)
+
+    with _Server(("127.0.0.1", 0), Handler) as opened:
+        thread = threading.Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield line, opened.server_address[1]
+        finally:
+            opened.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def running(folder: Path, bucket: str) -> Iterator[int]:
+    """The server, with an empty bucket; gives its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    words = [program(), "-s", "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--no-vhost-buckets"]
+    process = subprocess.Popen([*words, "--configure-bucket", bucket], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}/{bucket}/", trust_env=False)
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@dataclass
+class Stage:
+    """A site that is published in a bucket; `address` is where its readers look."""
+
+    site: "Site"
+    line: Line
+    address: str
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(urljoin(self.address, path), trust_env=False)
+
+    def build(self, *, anew: bool = False) -> list[str]:
+        """Build, as a process of its own if `anew`; gives what went wrong."""
+        if anew:
+            open_bucket.cache_clear()
+        return self.site.build().published.errors
+
+    def published(self) -> dict[str, bytes]:
+        """All that readers come to from what they subscribe to: each document is there, and sound."""
+        found: dict[str, bytes] = {}
+        begin = ("index.html", "feeds.opml", "feeds/news.atom", "feeds/news.rss", "feeds/news.json")
+        ahead = [path for path in begin if self.get(path).is_success]
+        while ahead:
+            path = ahead.pop()
+            answer = self.get(path)
+            assert answer.status_code == 200, f"{path}: {answer.status_code}"
+            assert not lint.lint(answer.content, _MEDIA_TYPES[Path(path).suffix[1:]]), path
+            found[path] = answer.content
+            links = [urljoin(self.address, link) for link in _links(path, answer)]
+            ours = {link.removeprefix(self.address) for link in links if link.startswith(f"{self.address}fe")}
+            ahead += sorted(ours - found.keys() - set(ahead))
+        return found
+
+    def puts(self) -> list[str]:
+        return [asked.removeprefix("PUT ") for asked in self.line.asked if asked.startswith("PUT ")]
+
+
+def _links(path: str, answer: httpx.Response) -> list[str]:
+    """What a document of ours names."""
+    if path.endswith(".json"):
+        return [answer.json().get("next_url", ""), answer.json()["feed_url"]]
+    if path.endswith(".html"):
+        return re.findall(r'href="([^"]*)"', answer.text)
+    root = etree.fromstring(answer.content)
+    return [str(link) for link in root.xpath("//@xmlUrl | /*/*[local-name()='link']/@href | /*/*/*/@href")]
+
+
+@pytest.fixture
+def stage(site: Any, tmp_path: Path) -> Iterator[Stage]:
+    with running(tmp_path / "buckets", "feeds") as server, line_to(server, "/feeds/some/place/") as (line, port):
+        site.options |= {
+            "output": "s3://feeds/some/place",
+            "base_url": f"http://127.0.0.1:{server}/feeds/some/place/",
+            "storage": {
+                "endpoint": f"http://127.0.0.1:{port}",
+                "access_key": KEY,
+                "secret_key": "not to be told",
+                "timeout": "2s",
+            },
+        }
+        yield Stage(site, line, site.options["base_url"])
+
+
+def test_a_build_puts_a_whole_site(stage: Stage) -> None:
+    """Each document says what it is, and how long caches may keep it; they are compressed."""
+    stage.site.archive.write_many(160)
+    assert stage.build() == []
+    assert sorted(stage.published()) == [
+        "feeds.opml",
+        *(f"feeds/news.{form}" for form in ("atom", "json", "rss")),
+        *(f"feeds/news/{number:04}.{form}" for number in (1, 2) for form in ("atom", "json", "rss")),
+        "index.html",
+    ]
+    for path, media_type, age in (
+        ("feeds/news.atom", "application/atom+xml", 300),
+        ("feeds/news/0001.json", "application/json", 3600),
+        ("index.html", "text/html", 300),
+    ):
+        headers = stage.get(path).headers
+        assert headers["content-type"] == f"{media_type}; charset=utf-8"
+        assert headers["cache-control"] == f"public, max-age={age}"
+        assert headers["content-encoding"] == "gzip"
+
+
+def test_a_bucket_holds_the_bytes_that_a_folder_would(stage: Stage) -> None:
+    """Through changes, too, where entries are copied from what stands."""
+    folder = stage.site.public
+    stage.site.archive.write_many(260)
+    stage.build()
+    stage.site.archive.write_many(30, start=260)
+    stage.site.archive.write(255, title="Another title")
+    stage.build()
+    del stage.site.options["output"]
+    assert stage.build() == []
+    assert stage.published() == {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_what_did_not_change_is_not_put_again(stage: Stage) -> None:
+    """One list is all that a build asks that finds nothing to do; a process that goes on asks nothing."""
+    stage.site.archive.write_many(160)
+    stage.build()
+    stage.line.asked.clear()
+    assert stage.build() == []
+    assert stage.line.asked == []
+    assert stage.build(anew=True) == []
+    assert stage.line.asked == ["GET /feeds"]
+
+
+def test_a_document_that_comes_out_the_same_is_not_put_again(stage: Stage) -> None:
+    """An object says what it holds: the store may be new, and know nothing."""
+    stage.site.archive.write_many(160)
+    stage.build()
+    stage.site.forget_store()
+    stage.line.asked.clear()
+    assert stage.build(anew=True) == []
+    assert stage.puts() == []
+
+
+def test_what_is_pointed_to_is_put_first(stage: Stage) -> None:
+    """New documents of the archive, then those that name them, the feed, and the lists of feeds."""
+    stage.site.archive.write_many(260)
+    stage.build()
+    stage.line.asked.clear()
+    stage.site.archive.write_many(100, start=260)
+    assert stage.build() == []
+    assert [path.rpartition(".")[0] for path in stage.puts()] == [
+        *("feeds/news/0004", "feeds/news/0004", "feeds/news/0004"),
+        *("feeds/news/0003", "feeds/news/0003", "feeds/news/0003"),
+        *("feeds/news", "feeds/news", "feeds/news"),
+        *("feeds", "index"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "which"),
+    [
+        ("cut", "PUT feeds/news/0004.atom"),
+        ("lose", "PUT feeds/news/0004.json"),
+        ("cut", "PUT feeds/news/0003.rss"),
+        ("lose", "PUT feeds/news/0003.rss"),
+        ("cut", "PUT feeds/news.atom"),
+        ("lose", "PUT feeds/news.json"),
+        ("cut", "PUT index.html"),
+        ("403 Forbidden", "PUT feeds/news/0003.rss"),
+        ("403 Forbidden", "HEAD feeds/news/0004.json"),
+        ("503 Service Unavailable", "PUT feeds/news.rss"),
+        ("503 Service Unavailable", "GET feeds/news.atom"),
+        ("507 Insufficient Storage", "PUT feeds/news/0004.rss"),
+        ("507 Insufficient Storage", "PUT feeds/news.json"),
+    ],
+)
+def test_readers_find_a_whole_site_whatever_fails(stage: Stage, how: str, which: str) -> None:
+    """A build that fails in the middle leaves nothing that leads nowhere; the next one goes on from there."""
+    stage.site.archive.write_many(260)
+    assert stage.build() == []
+    before = stage.published()
+    stage.site.archive.write_many(100, start=260)
+    if how in {"cut", "lose"}:
+        setattr(stage.line, how, which)
+    else:
+        stage.line.refuse, stage.line.status = which, how
+    (error,) = stage.build()
+    path = which.partition(" ")[2]
+    reason = "does not answer" if how in {"cut", "lose"} else f"answers {how[:3]}"
+    assert error.startswith(f"s3://feeds/some/place/{path}: cannot be published (the storage {reason}")
+    assert "not to be told" not in error
+    assert before.keys() <= stage.published().keys()
+
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    after = stage.published()
+    assert after.keys() - before.keys() == {f"feeds/news/0004.{form}" for form in ("atom", "json", "rss")}
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    assert stage.puts() == []
+
+
+@pytest.mark.parametrize("which", [r"PUT feeds/news/0002.rss", r"PUT feeds/news.rss", r"PUT index.html"])
+def test_a_first_build_that_breaks_off_shows_nothing_half(stage: Stage, which: str) -> None:
+    """There is no page of feeds before there are feeds, and what names the archive comes after it."""
+    stage.site.archive.write_many(260)
+    stage.line.cut = which
+    assert len(stage.build()) == 1
+    stage.published()
+    assert not stage.get("index.html").is_success
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    assert len(stage.published()) == 2 + 3 + 9
+
+
+def test_a_short_break_is_not_noticed(stage: Stage) -> None:
+    """A request that fails once is made again."""
+    stage.site.archive.write_many(60)
+    stage.line.refuse = "PUT feeds/news.atom"
+    mend = threading.Timer(0.4, stage.line.mends)
+    mend.start()
+    assert stage.build() == []
+    mend.join()
+    assert stage.published()
+
+
+def test_a_wrong_key_is_named_and_not_shown(stage: Stage) -> None:
+    """The server itself refuses it; what is published stays."""
+    stage.site.archive.write_many(60)
+    stage.build()
+    before = stage.published()
+    stage.site.options["storage"] |= {"access_key": "SOMEBODY"}
+    stage.site.archive.write(60)
+    assert stage.build() == [
+        "s3://feeds/some/place: cannot be published (the storage answers 403: look at the key, and at what it may do:"
+        " list, get, put and delete); what was published before stays"
+    ]
+    assert stage.published() == before
+    stage.site.options["storage"] |= {"access_key": KEY}
+    assert stage.build() == []
+    assert stage.published() != before
+
+
+def test_nothing_is_removed_before_nothing_names_it(stage: Stage) -> None:
+    """The list of feeds goes first; what cannot be removed now is removed by the next build."""
+    stage.site.archive.write_many(160)
+    stage.site.feeds = [{"name": "news"}, {"name": "more"}]
+    stage.build()
+    stage.site.feeds = [{"name": "news"}]
+    stage.line.asked.clear()
+    stage.line.refuse = "POST"
+    assert len(stage.build()) == 1
+    assert stage.puts() == ["feeds.opml", "index.html"]
+    assert not [path for path in stage.published() if "more" in path]
+    assert stage.get("feeds/more.atom").is_success
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    assert [stage.get(f"feeds/more{end}").status_code for end in (".atom", "/0001.atom", "/0002.json")] == [404] * 3
+
+
+def test_what_somebody_changed_is_not_removed(stage: Stage) -> None:
+    """An object that is not ours any more stays."""
+    stage.site.archive.write_many(10)
+    stage.site.feeds = [{"name": "news"}, {"name": "more"}]
+    stage.build()
+    httpx.put(f"{stage.address}feeds/more.atom", content=b"theirs", trust_env=False).raise_for_status()
+    stage.site.feeds = [{"name": "news"}]
+    assert stage.build() == []
+    assert stage.get("feeds/more.atom").content == b"theirs"
+    assert stage.get("feeds/more.rss").status_code == 404
+
+
+def test_a_page_of_somebody_else_stays(stage: Stage) -> None:
+    """As in a folder."""
+    httpx.put(f"{stage.address}index.html", content=b"<p>mine", trust_env=False).raise_for_status()
+    stage.site.archive.write_many(10)
+    assert stage.build() == []
+    assert stage.get("index.html").content == b"<p>mine"
+
+
+def test_what_somebody_took_away_is_put_again(stage: Stage) -> None:
+    """The next process finds it missing."""
+    stage.site.archive.write_many(160)
+    stage.build()
+    before = stage.published()
+    httpx.delete(f"{stage.address}feeds/news/0001.atom", trust_env=False).raise_for_status()
+    assert stage.build(anew=True) == []
+    assert stage.published() == before
+
+
+def test_a_feed_older_than_the_store_stays_until_all_is_read(stage: Stage) -> None:
+    """As in a folder: a lost store does not empty the feeds."""
+    stage.site.archive.write_many(60)
+    stage.build()
+    before = stage.published()
+    stage.site.forget_store()
+    stage.site.archive.root.rename(stage.site.folder / "away")
+    stage.line.asked.clear()
+    assert stage.site.build().published.held
+    assert stage.puts() == []
+    assert stage.published() == before
+
+
+def test_documents_are_as_they_are_where_that_is_wished(stage: Stage) -> None:
+    """`compress = false`: for a CDN that compresses, or readers that take no gzip."""
+    stage.site.options["storage"] |= {"compress": False, "max_age": "2h"}
+    stage.site.archive.write_many(60)
+    stage.build()
+    headers = stage.get("feeds/news/0001.atom").headers
+    assert "content-encoding" not in headers
+    assert headers["cache-control"] == "public, max-age=7200"
+
+
+def test_a_storage_that_says_nothing_is_waited_for_so_long(stage: Stage) -> None:
+    """A build ends, whatever the storage does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        stage.site.options["storage"] |= {"endpoint": f"http://127.0.0.1:{port}", "timeout": "1s"}
+        began = time.monotonic()
+        (error,) = stage.build()
+    assert "does not answer" in error
+    assert time.monotonic() - began < 15
+
+
+def test_the_daemon_publishes_in_a_bucket(stage: Stage, start: Any) -> None:
+    """With the key that the environment says; readers are not served by us, and the key is in no line of the log."""
+    storage = stage.site.options["storage"]
+    keys = {"AWS_ACCESS_KEY_ID": storage.pop("access_key"), "AWS_SECRET_ACCESS_KEY": storage.pop("secret_key")}
+    stage.site.archive.write_many(60)
+    stage.line.refuse = "PUT feeds/news.atom"
+    daemon: Daemon = start(stage.site, **keys)
+    daemon.wait(lambda: daemon.lines("publishing failed"))
+    assert daemon.get("/readyz").status_code == 503
+    stage.line.mends()
+    daemon.wait(lambda: stage.get("index.html").is_success)
+    assert len(stage.published()) == 2 + 3 + 3
+    stage.site.archive.write(61, title="A new one")
+    daemon.wait(lambda: "A new one" in stage.get("feeds/news.json").text)
+    assert daemon.get("/feeds/news.json").status_code == 404
+    assert daemon.get("/healthz").status_code == 200
+    assert keys["AWS_SECRET_ACCESS_KEY"] not in str(daemon.lines())
+
+
+def test_serve_has_nothing_to_serve(stage: Stage) -> None:
+    """It says who does, and how."""
+    done = stage.site.run("serve")
+    assert done.returncode == 2
+    assert "s3://feeds/some/place: is no folder" in done.stderr
