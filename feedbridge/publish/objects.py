@@ -25,7 +25,7 @@ from feedbridge.publish.outputs import MEDIA_TYPES, Written
 from feedbridge.settings import Storage
 
 if TYPE_CHECKING:
-    from obstore import Attributes
+    from obstore import Attribute, Attributes
     from obstore.store import ClientConfig, ObjectStore, S3Config
 
 LOOK_AGAIN_SECONDS = 600.0
@@ -36,7 +36,11 @@ ARCHIVE_MAX_AGE = timedelta(hours=1)
 
 _CONNECT = timedelta(seconds=10)
 _RETRIES = 2
+_GZIP_LEVEL = 6
 _DIGEST = "sha256"
+_OURS: "tuple[Attribute, ...]" = ("Content-Type", "Cache-Control", "Content-Encoding", _DIGEST)
+"""What an object says of itself by our word; a storage may add to it."""
+
 _STATUS = re.compile(r"status code: (\d{3})")
 _MENDS = {
     "401": "look at the key",
@@ -103,9 +107,10 @@ class Bucket:
         """Put a document in place at once; says whether it is new there."""
         attributes = self._attributes(_inside(path), body)
         with self._asking(path):
-            is_new = self._head(path) != attributes
+            found = self._head(path) or {}
+            is_new = any(found.get(key) != attributes.get(key) for key in _OURS)
             if is_new:
-                packed = gzip.compress(body, mtime=0) if self._storage.compress else body
+                packed = gzip.compress(body, _GZIP_LEVEL, mtime=0) if self._storage.compress else body
                 obstore.put(self._store, path, packed, attributes=attributes, use_multipart=False)
         self._there.add(path)
         return is_new
@@ -216,10 +221,9 @@ def _in_words(address: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError, ValueError) as error:
-        reason = _reason(error)
-    else:
-        return
-    raise OutputError(f"{address}: cannot be published ({reason}); what was published before stays")
+        raise OutputError(
+            f"{address}: cannot be published ({_reason(error)}); what was published before stays"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import httpx
 import pytest
 from lxml import etree
 
+from feedbridge.errors import OutputError
 from feedbridge.feeds import lint, rendering
 from feedbridge.publish.objects import open_bucket
 
@@ -241,13 +243,14 @@ def test_a_build_puts_a_whole_site(stage: Stage) -> None:
         assert headers["content-encoding"] == "gzip"
 
 
-def test_a_bucket_holds_the_bytes_that_a_folder_would(stage: Stage) -> None:
-    """Through changes, too, where entries are copied from what stands."""
+@pytest.mark.parametrize("count", [260, 1060])
+def test_a_bucket_holds_the_bytes_that_a_folder_would(stage: Stage, count: int) -> None:
+    """Through changes, too, where entries are copied from what stands; of many documents, each process puts some."""
     folder = stage.site.public
-    stage.site.archive.write_many(260)
+    stage.site.archive.write_many(count)
     stage.build()
-    stage.site.archive.write_many(30, start=260)
-    stage.site.archive.write(255, title="Another title")
+    stage.site.archive.write_many(30, start=count)
+    stage.site.archive.write(count - 5, title="Another title")
     stage.build()
     del stage.site.options["output"]
     assert stage.build() == []
@@ -349,6 +352,22 @@ def test_a_first_build_that_breaks_off_shows_nothing_half(stage: Stage, which: s
     assert len(stage.published()) == 2 + 3 + 9
 
 
+def test_many_documents_fail_as_one_does(stage: Stage) -> None:
+    """Where several processes put them, too: what names them waits, and the build ends soon."""
+    stage.site.archive.write_many(260)
+    stage.build()
+    before = stage.published()
+    stage.site.archive.write_many(1000, start=260)
+    stage.line.cut = "PUT feeds/news/"
+    began = time.monotonic()
+    assert len(stage.build()) == 1
+    assert time.monotonic() - began < 60
+    assert stage.published() == before
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    assert len(stage.published()) == 2 + 3 + 3 * 13
+
+
 def test_a_short_break_is_not_noticed(stage: Stage) -> None:
     """A request that fails once is made again."""
     stage.site.archive.write_many(60)
@@ -372,6 +391,10 @@ def test_a_wrong_key_is_named_and_not_shown(stage: Stage) -> None:
         " list, get, put and delete); what was published before stays"
     ]
     assert stage.published() == before
+    site = stage.site.settings().site
+    with pytest.raises(OutputError) as caught:
+        open_bucket(str(site.output), site.storage).put("index.html", b"new")
+    assert "SOMEBODY" not in "".join(traceback.format_exception(caught.value))
     stage.site.options["storage"] |= {"access_key": KEY}
     assert stage.build() == []
     assert stage.published() != before
@@ -404,6 +427,16 @@ def test_what_somebody_changed_is_not_removed(stage: Stage) -> None:
     assert stage.build() == []
     assert stage.get("feeds/more.atom").content == b"theirs"
     assert stage.get("feeds/more.rss").status_code == 404
+
+
+def test_nothing_is_copied_from_what_somebody_changed(stage: Stage) -> None:
+    """An object that does not hold what we wrote is written anew when it is due."""
+    stage.site.archive.write_many(60)
+    stage.build()
+    httpx.put(f"{stage.address}feeds/news.json", content=b"theirs", trust_env=False).raise_for_status()
+    stage.site.archive.write(60, title="A new one")
+    assert stage.build() == []
+    assert b"A new one" in stage.published()["feeds/news.json"]
 
 
 def test_a_page_of_somebody_else_stays(stage: Stage) -> None:
