@@ -308,8 +308,9 @@ class _Press:
     def print_indexes(self) -> frozenset[str]:
         """Write what leads to all feeds, where it says something new; gives its paths."""
         site = self._settings.site
+        told = site.model_dump(mode="json", exclude={"storage"})
         theme = theme_of(site.theme).digest if site.pages else None
-        look = digest([RENDERING_VERSION, site.model_dump(mode="json"), theme, repr(self._listed)])
+        look = digest([RENDERING_VERSION, told, theme, repr(self._listed)])
         with self._store.transaction() as connection:
             before = rows.family(connection, rows.INDEX)
         paths = _indexes(site)

@@ -259,6 +259,16 @@ def test_a_bucket_holds_the_bytes_that_a_folder_would(stage: Stage, count: int) 
     }
 
 
+def test_a_site_moves_into_a_bucket(stage: Stage) -> None:
+    """The store knows of files in a folder; in the bucket there is nothing yet, and everything is put."""
+    address = stage.site.options.pop("output")
+    stage.site.archive.write_many(160)
+    stage.build()
+    stage.site.options["output"] = address
+    assert stage.build() == []
+    assert stage.published() == stage.site.published()
+
+
 def test_what_did_not_change_is_not_put_again(stage: Stage) -> None:
     """One list is all that a build asks that finds nothing to do; a process that goes on asks nothing."""
     stage.site.archive.write_many(160)
