@@ -525,3 +525,16 @@ def test_serve_has_nothing_to_serve(stage: Stage) -> None:
     done = stage.site.run("serve")
     assert done.returncode == 2
     assert "s3://feeds/some/place: is no folder" in done.stderr
+
+
+def test_a_storage_that_says_nothing_holds_nobody_up(stage: Stage, start: Any) -> None:
+    """The daemon ends in time while it waits for an answer."""
+    stage.site.archive.write_many(10)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stage.site.options["storage"] |= {"endpoint": f"http://127.0.0.1:{silent.getsockname()[1]}", "timeout": "30s"}
+        daemon: Daemon = start(stage.site)
+        connection, _ = silent.accept()
+        with connection:
+            code, seconds = daemon.stop()
+    assert code == 0
+    assert seconds < 5
