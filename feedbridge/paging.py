@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from feedbridge.composing import Composer, entry_path
-from feedbridge.errors import PublishError
+from feedbridge.errors import OutputError, PublishError
 from feedbridge.printing import Printed, print_entry
 from feedbridge.publish.outputs import Outlet
 from feedbridge.store import feeds as rows
@@ -63,6 +63,9 @@ class EntryPages:
             try:
                 if path in self._known and self._folder.remove(path, self._known[path].digest):
                     removed.append(path)
+            except OutputError as error:
+                errors.append(str(error))
+                break
             except PublishError as error:
                 errors.append(str(error))
             else:

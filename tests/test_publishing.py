@@ -944,7 +944,7 @@ def test_what_points_to_a_document_is_written_after_it(site: Any, more: int) -> 
     named = [stamp for path, stamp in archived.items() if path not in new]
     subscriptions = [stamp for path, stamp in stamps.items() if path.count("/") == 1]
     assert len(new) == 3 * (more // 100)
-    assert len(subscriptions) == 3
+    assert len(subscriptions) == 4
     assert max(new.values()) < min(named)
     assert max(named) < min(subscriptions)
     assert max(subscriptions) < stamps["index.html"]

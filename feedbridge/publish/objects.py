@@ -107,7 +107,8 @@ class Bucket:
         """Put a document in place at once; says whether it is new there."""
         attributes = self._attributes(_inside(path), body)
         with self._asking(path):
-            found = self._head(path) or {}
+            asks = self._looked is None or path in self._there
+            found = (self._head(path) if asks else None) or {}
             is_new = any(found.get(key) != attributes.get(key) for key in _OURS)
             if is_new:
                 packed = gzip.compress(body, _GZIP_LEVEL, mtime=0) if self._storage.compress else body
@@ -124,6 +125,11 @@ class Bucket:
         with self._asking("feeds"):
             found = [one["path"] for one in obstore.list_with_delimiter(self._store, "feeds")["objects"]]
         return sorted(path for path in found if any(PurePosixPath(path).match(pattern) for pattern in patterns))
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, as was looked or put since; none where there is no such."""
+        inside = (one.removeprefix(f"{path}/") for one in self._there if one.startswith(f"{path}/"))
+        return sorted({name for name, slash, _ in (one.partition("/") for one in inside) if slash})
 
     def is_foreign(self, path: str, *, mark: bytes) -> bool:
         """Whether a document stands there that has not the mark of ours in it."""

@@ -187,9 +187,10 @@ class Stage:
             assert answer.status_code == 200, f"{path}: {answer.status_code}"
             assert not lint.lint(answer.content, _MEDIA_TYPES[Path(path).suffix[1:]]), path
             found[path] = answer.content
-            links = [urljoin(self.address, link) for link in _links(path, answer)]
-            ours = {link.removeprefix(self.address) for link in links if link.startswith(f"{self.address}fe")}
-            ahead += sorted(ours - found.keys() - set(ahead))
+            links = [urljoin(f"{self.address}{path}", link) for link in _links(path, answer)]
+            links = [link.partition("#")[0] for link in links if link.startswith(self.address)]
+            ours = {link.removeprefix(self.address) for link in links}
+            ahead += sorted(ours - {""} - found.keys() - set(ahead))
         return found
 
     def puts(self) -> list[str]:
@@ -228,14 +229,16 @@ def test_a_build_puts_a_whole_site(stage: Stage) -> None:
     assert stage.build() == []
     assert sorted(stage.published()) == [
         "feeds.opml",
-        *(f"feeds/news.{form}" for form in ("atom", "json", "rss")),
+        *(f"feeds/news.{form}" for form in ("atom", "html", "json", "rss")),
         *(f"feeds/news/{number:04}.{form}" for number in (1, 2) for form in ("atom", "json", "rss")),
         "index.html",
     ]
     for path, media_type, age in (
         ("feeds/news.atom", "application/atom+xml", 300),
         ("feeds/news/0001.json", "application/json", 3600),
+        ("feeds/news.html", "text/html", 300),
         ("index.html", "text/html", 300),
+        ("feeds.opml", "text/x-opml", 300),
     ):
         headers = stage.get(path).headers
         assert headers["content-type"] == f"{media_type}; charset=utf-8"
@@ -300,9 +303,10 @@ def test_what_is_pointed_to_is_put_first(stage: Stage) -> None:
     assert [path.rpartition(".")[0] for path in stage.puts()] == [
         *("feeds/news/0004", "feeds/news/0004", "feeds/news/0004"),
         *("feeds/news/0003", "feeds/news/0003", "feeds/news/0003"),
-        *("feeds/news", "feeds/news", "feeds/news"),
+        *("feeds/news", "feeds/news", "feeds/news", "feeds/news"),
         *("feeds", "index"),
     ]
+    assert stage.puts()[-3:] == ["feeds/news.html", "feeds.opml", "index.html"]
 
 
 @pytest.mark.parametrize(
@@ -314,9 +318,10 @@ def test_what_is_pointed_to_is_put_first(stage: Stage) -> None:
         ("lose", "PUT feeds/news/0003.rss"),
         ("cut", "PUT feeds/news.atom"),
         ("lose", "PUT feeds/news.json"),
+        ("cut", "PUT feeds/news.html"),
         ("cut", "PUT index.html"),
         ("403 Forbidden", "PUT feeds/news/0003.rss"),
-        ("403 Forbidden", "HEAD feeds/news/0004.json"),
+        ("403 Forbidden", "HEAD feeds/news/0003.json"),
         ("503 Service Unavailable", "PUT feeds/news.rss"),
         ("503 Service Unavailable", "GET feeds/news.atom"),
         ("507 Insufficient Storage", "PUT feeds/news/0004.rss"),
@@ -349,6 +354,76 @@ def test_readers_find_a_whole_site_whatever_fails(stage: Stage, how: str, which:
     assert stage.puts() == []
 
 
+@pytest.fixture
+def with_pages(stage: Stage) -> Stage:
+    """With a page for each entry, and what leads search engines to them, at the top of a host."""
+    stage.site.options["robots"] = "index"
+    stage.site.feeds[0]["pages"] = "entries"
+    return stage
+
+
+def test_pages_are_put_before_what_leads_to_them(with_pages: Stage) -> None:
+    """That of an entry before the feed, the page of the feed after the feed, what leads to all at last."""
+    stage = with_pages
+    stage.site.archive.write_many(160)
+    stage.build()
+    before = stage.published()
+    stage.line.asked.clear()
+    stage.site.archive.write(160)
+    assert stage.build() == []
+    (new,) = stage.published().keys() - before.keys()
+    puts = stage.puts()
+    assert new.startswith("entries/news/")
+    assert puts[0] == new
+    assert puts.index("feeds/news.json") < puts.index("feeds/news.html") < puts.index("feeds.opml")
+    assert puts[-1] == "index.html"
+    for path, media_type, age in ((new, "text/html", 3600), ("sitemap.xml", "application/xml", 300)):
+        headers = stage.get(path).headers
+        assert headers["content-type"] == f"{media_type}; charset=utf-8"
+        assert headers["cache-control"] == f"public, max-age={age}"
+    del stage.site.options["output"]
+    assert stage.build() == []
+    assert stage.published() | {"sitemap.xml": stage.get("sitemap.xml").content} == stage.site.published()
+
+
+def test_pages_of_entries_go_when_nothing_leads_to_them(with_pages: Stage) -> None:
+    """Those that cannot be removed now are removed by the next build; the first failure ends the attempt."""
+    stage = with_pages
+    stage.site.archive.write_many(20)
+    stage.build()
+    before = stage.published()
+    stage.site.feeds[0]["keep"] = 5
+    stage.site.feeds[0]["archives"] = False
+    stage.line.asked.clear()
+    stage.line.refuse = "POST|DELETE"
+    assert len(stage.build()) == 1
+    gone = before.keys() - stage.published().keys()
+    assert len(gone) == 15
+    assert all(stage.get(path).is_success for path in gone)
+    assert len([asked for asked in stage.line.asked if re.match(stage.line.refuse, asked)]) <= 3
+    stage.line.mends()
+    assert stage.build(anew=True) == []
+    assert not any(stage.get(path).is_success for path in gone)
+    stage.site.feeds[0]["pages"] = "feed"
+    assert stage.build() == []
+    assert not any(stage.get(path).is_success for path in before if path.startswith("entries/"))
+
+
+def test_a_site_in_a_bucket_is_never_taken_to_stand_still(stage: Stage) -> None:
+    """What is in a bucket cannot be seen by looking at files: each build looks at all that a build looks at."""
+    stage.site.archive.write_many(10)
+    folder = stage.site.options.pop("output")
+    for _ in range(2):
+        assert stage.site.run("build").returncode == 0
+    (note,) = stage.site.folder.rglob("*.standstill")
+    stage.site.options["output"] = folder
+    for _ in range(2):
+        assert stage.site.run("build").returncode == 0
+    httpx.delete(f"{stage.address}feeds/news.atom", trust_env=False).raise_for_status()
+    assert "  feeds/news.atom\n" in stage.site.run("build").stdout
+    assert note.exists()
+
+
 @pytest.mark.parametrize("which", [r"PUT feeds/news/0002.rss", r"PUT feeds/news.rss", r"PUT index.html"])
 def test_a_first_build_that_breaks_off_shows_nothing_half(stage: Stage, which: str) -> None:
     """There is no page of feeds before there are feeds, and what names the archive comes after it."""
@@ -359,7 +434,7 @@ def test_a_first_build_that_breaks_off_shows_nothing_half(stage: Stage, which: s
     assert not stage.get("index.html").is_success
     stage.line.mends()
     assert stage.build(anew=True) == []
-    assert len(stage.published()) == 2 + 3 + 9
+    assert len(stage.published()) == 2 + 4 + 9
 
 
 def test_many_documents_fail_as_one_does(stage: Stage) -> None:
@@ -375,7 +450,7 @@ def test_many_documents_fail_as_one_does(stage: Stage) -> None:
     assert stage.published() == before
     stage.line.mends()
     assert stage.build(anew=True) == []
-    assert len(stage.published()) == 2 + 3 + 3 * 13
+    assert len(stage.published()) == 2 + 4 + 3 * 13
 
 
 def test_a_short_break_is_not_noticed(stage: Stage) -> None:
@@ -512,7 +587,7 @@ def test_the_daemon_publishes_in_a_bucket(stage: Stage, start: Any) -> None:
     assert daemon.get("/readyz").status_code == 503
     stage.line.mends()
     daemon.wait(lambda: stage.get("index.html").is_success)
-    assert len(stage.published()) == 2 + 3 + 3
+    assert len(stage.published()) == 2 + 4 + 3
     stage.site.archive.write(61, title="A new one")
     daemon.wait(lambda: "A new one" in stage.get("feeds/news.json").text)
     assert daemon.get("/feeds/news.json").status_code == 404
