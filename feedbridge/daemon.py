@@ -680,8 +680,8 @@ class _Daemon:
             task.cancel()
         folders: dict[Path, list[str]] = {}
         for source in self._settings.source:
-            if isinstance(source, ArchiveSource):
-                folders.setdefault(source.path, []).append(source.name)
+            if isinstance(source, ArchiveSource) and source.folder:
+                folders.setdefault(source.folder, []).append(source.name)
         self._noticed &= {source.name for source in self._settings.source}
         self._watches = [
             asyncio.create_task(watching.watch_folder(folder, partial(self._notice, names)))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedbridge.articles.identity import Identity
 from feedbridge.errors import SourceError
@@ -20,6 +22,9 @@ from feedbridge.store.articles import KnownFile, Standing
 from feedbridge.store.database import Store
 from feedbridge.store.polls import SourceState
 from feedbridge.tally import FirstLook, Progress, Tally, Wish
+
+if TYPE_CHECKING:
+    from feedbridge.fetch.buckets import BucketRequest
 
 BATCH_FILES = 100
 """Files that are kept in one transaction, at most."""
@@ -50,7 +55,7 @@ class Gathering:
         state: SourceState,
         tally: Tally,
         *,
-        request: FolderRequest,
+        request: "FolderRequest | BucketRequest",
         standing: Mapping[str, Standing],
         absent: Collection[str],
     ) -> None:
@@ -62,7 +67,7 @@ class Gathering:
             wish: How it is to be refreshed.
             state: What the store knows of it.
             tally: Told what becomes of the files.
-            request: What was asked of the folder.
+            request: What was asked of the folder, or of the bucket.
             standing: How its files stood, by key.
             absent: Files that are no longer there.
         """
@@ -71,13 +76,14 @@ class Gathering:
         self._wish = wish
         self._state = state
         self._tally = tally
-        self._root = request.root
+        self._request = request
+        self._folder = request.root if isinstance(request, FolderRequest) else None
         self._standing = standing
         self._known: dict[str, KnownFile] = {}
         self._done = 0
         rules = rules_of(source)
         self._recipe = Recipe(
-            root=request.root,
+            root=self._folder,
             max_bytes=request.max_bytes,
             folder_as=source.folder_as,
             now=wish.now,
@@ -133,7 +139,7 @@ class Gathering:
             self._known.clear()
         if moved * 2 > len(known):
             raise SourceError(
-                f"{self._root}: {moved} of {len(known)} known articles would get new ids, for their links have"
+                f"{self._request.root}: {moved} of {len(known)} known articles would get new ids, for their links have"
                 " changed; readers would see them all again. If that is meant: stop the daemon, if one runs, and"
                 f' feedbridge build --accept "{self._source.name}"'
             )
@@ -141,11 +147,12 @@ class Gathering:
     def _work(self, due: Sequence[folder.FoundFile], prepare: _Prepare, progress: Progress) -> None:
         """Read and keep: first what stands still, then, after a moment, what was written just now."""
         now_ns = time.time_ns()
-        young = [file for file in due if folder.is_young(file, now_ns=now_ns)]
+        young = [file for file in due if self._folder and folder.is_young(file, now_ns=now_ns)]  # objects are whole
         waiting = set(young)
         steady = [file for file in due if file not in waiting]
-        if self._wish.first_look and self._state.completed_at is None and len(steady) >= MANY_FILES:
-            steady = self._take_newest(steady, self._wish.first_look, progress)
+        first = self._wish.first_look
+        if first and self._folder and self._state.completed_at is None and len(steady) >= MANY_FILES:
+            steady = self._take_newest(self._folder, steady, first, progress)
         for batch in self._prepared(steady, prepare):
             self._keep(batch)
             progress(self._done, len(due))
@@ -156,10 +163,10 @@ class Gathering:
             progress(self._done, len(due))
 
     def _take_newest(
-        self, files: list[folder.FoundFile], first: FirstLook, progress: Progress
+        self, root: Path, files: list[folder.FoundFile], first: FirstLook, progress: Progress
     ) -> list[folder.FoundFile]:
         """Keep the newest articles first, as far as a glance tells, and let them be shown; gives the other files."""
-        dated = {file: glance(folder.read_head(self._root, file, count=GLANCE_BYTES), file.path) for file in files}
+        dated = {file: glance(folder.read_head(root, file, count=GLANCE_BYTES), file.path) for file in files}
         newest = sorted(files, key=lambda file: dated[file], reverse=True)[: first.count]
         if not all(dated[file] for file in newest):
             return files
@@ -189,7 +196,10 @@ class Gathering:
             with self._store.transaction() as connection:
                 self._known |= articles.known_files(connection, self._state.row, keys)
         digests = {} if self._wish.reread else {key: self._known[key].digest for key in keys}
-        return [Order(file=file, settled=settled, known=digests.get(file.key), names_only=names_only) for file in batch]
+        orders = [
+            Order(file=file, settled=settled, known=digests.get(file.key), names_only=names_only) for file in batch
+        ]
+        return orders if isinstance(self._request, FolderRequest) else _fetched(self._request, orders)
 
     def _keep(self, batch: Sequence[tuple[folder.FoundFile, Prepared]]) -> None:
         self._keeper.keep([telling for file, prepared in batch if (telling := self._telling(file, prepared))])
@@ -243,6 +253,17 @@ def _batches(files: Sequence[folder.FoundFile]) -> Iterator[list[folder.FoundFil
         size += file.size
     if batch:
         yield batch
+
+
+def _fetched(request: "BucketRequest", orders: Sequence[Order]) -> list[Order]:
+    """Orders with what is to be prepared, which only we can reach: no other process has the keys."""
+    from feedbridge.fetch.buckets import read_objects
+
+    found = zip(orders, read_objects(request, [order.file for order in orders]), strict=True)
+    return [
+        replace(order, body=body) if isinstance(body, bytes) else replace(order, unread=str(body))
+        for order, body in found
+    ]
 
 
 def _of_file(file: KnownFile) -> Telling:

@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 from feedbridge import composing, schedule, standstill
 from feedbridge.articles.identity import spellings
 from feedbridge.articles.normalise import NORMALISER_VERSION, Normalised, Rules, normalise, recognise
-from feedbridge.errors import SourceError, reason_of
+from feedbridge.errors import SourceError, UnusableItem, reason_of
 from feedbridge.fetch import files as folder
 from feedbridge.fetch.validators import LONGEST_WISH
 from feedbridge.keeping import rules_of, too_many
-from feedbridge.model import Article, Image, Page, RawItem
+from feedbridge.model import Article, FolderRequest, Image, Page, RawItem
 from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys
-from feedbridge.refresh import request_of
+from feedbridge.refresh import listing_of, request_of
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
 from feedbridge.store import articles, feeds, polls, visits
@@ -180,8 +180,10 @@ def preview(settings: Settings, source_name: str, *, now: datetime, limit: int) 
 def missing_folders(settings: Settings) -> Iterator[tuple[ArchiveSource, str]]:
     """The sources whose folder cannot be read, with the reason."""
     for source in _folders(settings):
+        if source.folder is None:
+            continue
         try:
-            os.scandir(source.path).close()
+            os.scandir(source.folder).close()
         except OSError as error:
             yield source, (error.strerror or str(error)).lower()
 
@@ -286,7 +288,7 @@ def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterat
     now = now.astimezone(UTC).replace(microsecond=0)
     for source in _folders(settings):
         for path in _paths(source, name):
-            if not _is_file(source.path / path):
+            if source.folder is None or not _is_file(source.folder / path):
                 continue
             listing = _list(settings, source)
             file = next((file for file in listing.files if file.path == path), None)
@@ -308,13 +310,15 @@ def _folders(settings: Settings) -> Iterator[ArchiveSource]:
 
 
 def _list(settings: Settings, source: ArchiveSource) -> folder.Listing:
-    return folder.list_folder(request_of(source, leave_out=settings.site.output_folder))
+    return listing_of(request_of(source, leave_out=settings.site.output_folder))
 
 
 def _paths(source: ArchiveSource, name: str) -> list[str]:
     """What a file may be called relative to a source's folder."""
+    if source.folder is None:
+        return [name.removeprefix(f"{source.path}/")]
     try:
-        root = source.path.resolve()
+        root = source.folder.resolve()
         found = [(start / name).resolve() for start in (Path(), root)]
         return list(dict.fromkeys(path.relative_to(root).as_posix() for path in found if root in path.parents))
     except (OSError, RuntimeError, ValueError):
@@ -364,12 +368,24 @@ def _preview_entry(item: RawItem, rules: Rules, *, now: datetime) -> Previewed:
 def _preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
     rules = rules_of(source)
     try:
-        body = folder.read_file(source.path, file, max_bytes=source.max_file_bytes)
+        body = _body_of(source, file)
         item = next(Archive(source).parse(Page(path=file.key, body=body)))
         told = normalise(item, recognise(item, rules), rules, first_seen=now)
     except Exception as error:  # noqa: BLE001  (as in a refresh, a bad file is named)
         return Previewed(path=file.key, unusable=reason_of(error))
     return Previewed(path=file.key, told=told)
+
+
+def _body_of(source: ArchiveSource, file: folder.FoundFile) -> bytes:
+    request = request_of(source, leave_out=None)
+    if isinstance(request, FolderRequest):
+        return folder.read_file(request.root, file, max_bytes=request.max_bytes)
+    from feedbridge.fetch.buckets import read_objects  # here, for a folder needs none of it
+
+    (body,) = read_objects(request, [file])
+    if isinstance(body, UnusableItem):
+        raise body
+    return body
 
 
 def _places(connection: Connection, settings: Settings, row: int) -> Iterator[tuple[str, str]]:

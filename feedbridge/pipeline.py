@@ -14,6 +14,7 @@ from feedbridge import publishing
 from feedbridge.articles.identity import spellings
 from feedbridge.errors import FeedbridgeError, PublishError, SourceError
 from feedbridge.fetch.files import Listing
+from feedbridge.model import FolderRequest
 from feedbridge.pages.theme import files_of
 from feedbridge.policies import LONGEST_CHAIN, SERVE
 from feedbridge.refresh import at_rest, poll_of, refresh, request_of
@@ -136,7 +137,7 @@ def _rest(
 ) -> Rest | None:
     """What the next build would find, if nothing moves; None where it would still have something to do.
 
-    So it is where time may bring something new, or the web, or where the output is a bucket.
+    So it is where time may bring something new, or the web, or where a bucket is read or published in.
     """
     output = settings.site.output_folder
     by_time = settings.uses(SERVE) or any(isinstance(table.keep, timedelta) for table in settings.feed)
@@ -147,11 +148,14 @@ def _rest(
         listing = listings.get(source.name)
         if not isinstance(source, ArchiveSource) or listing is None:
             return None
+        request = request_of(source, leave_out=output)
+        if not isinstance(request, FolderRequest):
+            return None
         tally = at_rest(store, source, listing, Wish(now=now))
         if tally is None:
             return None
         tallies.append(tally)
-        folders.append((request_of(source, leave_out=settings.site.output_folder), listing))
+        folders.append((request, listing))
     with store.transaction() as connection:
         files = [f"{output}/{path}" for path in written(connection)]
     if settings.site.pages:

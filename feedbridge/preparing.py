@@ -5,6 +5,7 @@ starts it and speaks with it in frames (`children.py`). An opening (JSON) says h
 frame. Then come lists of files (JSON), and each file is answered by a frame of its own (JSON), in their order.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -36,14 +37,14 @@ class Recipe:
     """How the files of one source are read.
 
     Attributes:
-        root: The folder.
+        root: The folder, or None where orders bring what is to be prepared.
         max_bytes: Longer files are refused.
         folder_as: What the name of a file's folder is for its article.
         now: The time of the refresh; aware, UTC, whole seconds.
         rules: How articles are cleaned.
     """
 
-    root: Path
+    root: Path | None
     max_bytes: int
     folder_as: FolderAs
     now: datetime
@@ -58,12 +59,16 @@ class Order:
         settled: It was written just now: it must still be as it was found.
         known: The digest of bytes that need not be looked at.
         names_only: Only which article it is, not what the article says.
+        body: Its bytes, where there is no folder to read them from.
+        unread: Why it could not be read, then.
     """
 
     file: FoundFile
     settled: bool = False
     known: str | None = None
     names_only: bool = False
+    body: bytes | None = None
+    unread: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +93,7 @@ class Prepared:
 def prepare(recipe: Recipe, order: Order) -> Prepared:
     """Make a file ready to be kept; whatever is wrong with it is told."""
     try:
-        if order.settled:
-            folder.look_again(recipe.root, order.file)
-        body = folder.read_file(recipe.root, order.file, max_bytes=recipe.max_bytes)
+        body = _read(recipe, order)
     except UnusableItem as error:
         return Prepared(unread=str(error))
     read = Prepared(digest=hashlib.sha256(body).hexdigest())
@@ -106,15 +109,35 @@ def prepare(recipe: Recipe, order: Order) -> Prepared:
         return replace(read, unusable=reason_of(error))
 
 
+def _read(recipe: Recipe, order: Order) -> bytes:
+    """The bytes of a file that is whole.
+
+    Raises:
+        UnusableItem: It cannot be used, or not now.
+    """
+    if recipe.root is None:
+        if order.body is None:
+            raise UnusableItem(order.unread or "")
+        return order.body
+    if order.settled:
+        folder.look_again(recipe.root, order.file)
+    return folder.read_file(recipe.root, order.file, max_bytes=recipe.max_bytes)
+
+
 def opening(recipe: Recipe, *, seconds: float) -> bytes:
     """What a process is told first; it ends itself when a file takes longer than these seconds."""
-    values = asdict(recipe) | {"root": os.fspath(recipe.root), "now": recipe.now.isoformat(), "seconds": seconds}
+    root = recipe.root and os.fspath(recipe.root)
+    values = asdict(recipe) | {"root": root, "now": recipe.now.isoformat(), "seconds": seconds}
     return json.dumps(values).encode()
 
 
 def written(orders: Sequence[Order]) -> bytes:
     """Orders as they are sent; names that are no text come through."""
-    return json.dumps([asdict(order) for order in orders]).encode()
+    return json.dumps([asdict(order) for order in orders], default=_as_text).encode()
+
+
+def _as_text(body: bytes) -> str:
+    return base64.b64encode(body).decode()
 
 
 def read_answer(content: bytes) -> Prepared:
@@ -167,14 +190,15 @@ def serve(asked: BinaryIO, answers: BinaryIO) -> None:
     while (orders := receive(asked)) is not None:
         for one in json.loads(orders):
             with alarm(seconds):
-                order = Order(**(one | {"file": FoundFile(*one["file"])}))
+                body = one["body"] and base64.b64decode(one["body"])
+                order = Order(**(one | {"file": FoundFile(*one["file"]), "body": body}))
                 send(answers, _answer(prepare(recipe, order)))
 
 
 def _recipe(values: dict[str, Any]) -> tuple[Recipe, float]:
     rules: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in values["rules"].items()}
     recipe = Recipe(
-        root=Path(values["root"]),
+        root=values["root"] and Path(values["root"]),
         max_bytes=values["max_bytes"],
         folder_as=values["folder_as"],
         now=datetime.fromisoformat(values["now"]),

@@ -1,9 +1,12 @@
 """One refresh of a folder: which files are new or changed, so that they are to be read."""
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedbridge.errors import FetchError, SourceError
 from feedbridge.fetch import files as folder
@@ -13,6 +16,12 @@ from feedbridge.store import articles, polls
 from feedbridge.store.articles import KnownFile, Standing
 from feedbridge.store.database import Store
 from feedbridge.tally import Progress, Tally, Wish
+
+if TYPE_CHECKING:
+    from feedbridge.fetch.buckets import BucketRequest
+
+TAIL = 1000
+"""So many of the last known names are listed again where names sort by time; a storage lists a thousand at a time."""
 
 
 def refresh(
@@ -63,9 +72,35 @@ def at_rest(store: Store, source: ArchiveSource, listing: folder.Listing, wish: 
     return None if gone or due or state.shape != source.shape() else tally
 
 
-def request_of(source: ArchiveSource, *, leave_out: Path | None) -> FolderRequest:
-    """What is asked of a source's folder, whatever of our own lies in it."""
+def request_of(source: ArchiveSource, *, leave_out: Path | None) -> "FolderRequest | BucketRequest":
+    """What is asked of a source's folder, whatever of our own lies in it, or of its bucket."""
+    if isinstance(source.path, str):
+        from feedbridge.fetch.buckets import BucketRequest  # here, for a folder needs none of it
+
+        return BucketRequest(
+            root=source.path, storage=source.storage, patterns=source.glob, max_bytes=source.max_file_bytes
+        )
     return FolderRequest(root=source.path, patterns=source.glob, max_bytes=source.max_file_bytes, leave_out=leave_out)
+
+
+def listing_of(
+    request: "FolderRequest | BucketRequest", *, after: str = "", heed: Callable[[], None] = lambda: None
+) -> folder.Listing:
+    """What is in a folder, or in a bucket.
+
+    Args:
+        request: What is asked for.
+        after: Only names that sort after this one, of a bucket.
+        heed: Called now and then; what it raises ends the listing.
+
+    Raises:
+        FetchError: It cannot be listed.
+    """
+    if isinstance(request, FolderRequest):
+        return folder.list_folder(request)
+    from feedbridge.fetch.buckets import list_bucket
+
+    return list_bucket(request, after=after, heed=heed)
 
 
 class _Refresh:
@@ -79,11 +114,10 @@ class _Refresh:
         self._wish = replace(wish, reread=wish.reread or (state.shape is not None and state.shape != self._shape))
         self._state = state
         self._tally = tally
-        self._standing: Mapping[str, Standing] = {}
         self._absent: set[str] = set()
 
     def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
-        listing = folder.list_folder(self._request)
+        listing = listing_of(self._request, after=self._after(), heed=lambda: progress(0, 0))
         listed(listing)
         gone, due = self.compare(listing)
         if due:
@@ -101,14 +135,32 @@ class _Refresh:
         Raises:
             FetchError: More than half of all are gone.
         """
-        with self._store.transaction() as connection:
-            self._standing = articles.standing(connection, self._state.row)
-        self._tally.files = len(listing.files)
+        unseen = {key: one for key, one in self._standing.items() if key <= listing.after and not one.missing}
+        self._tally.files = len(listing.files) + len(unseen)
         self._tally.unusable += listing.refused
-        self._absent |= self._standing.keys() - listing.keys()
+        self._tally.unusable += [(key, one.unusable) for key, one in unseen.items() if one.unusable]
+        self._absent |= self._standing.keys() - listing.keys() - unseen.keys()
         gone, due = self._gone(), list(self._due(listing.files))
         self._tally.unusable.sort()
         return gone, due
+
+    @cached_property
+    def _standing(self) -> Mapping[str, Standing]:
+        """How the files stood before, by key."""
+        with self._store.transaction() as connection:
+            return articles.standing(connection, self._state.row)
+
+    def _after(self) -> str:
+        """The name that it is enough to list after; once an hour, and where all is to be read, everything is listed."""
+        last = self._state.succeeded_at
+        if (
+            not self._settings.names_by_time
+            or (self._wish.reread or self._wish.accept or self._state.completed_at is None)
+            or (last is None or _hour(last) != _hour(self._wish.now))
+        ):
+            return ""
+        known = [key for key, one in self._standing.items() if not one.missing]
+        return min(heapq.nlargest(TAIL, known)) if len(known) > TAIL else ""
 
     def _gather(self, due: Sequence[folder.FoundFile], progress: Progress) -> None:
         from feedbridge.gathering import Gathering  # here, for it takes long to load, and mostly nothing is due
@@ -134,8 +186,9 @@ class _Refresh:
         there = [key for key, known in self._standing.items() if not known.missing]
         gone = [key for key in there if key in self._absent]
         if len(gone) * 2 > len(there) and not self._wish.accept:
+            doubt = "is the folder mounted?" if self._settings.folder else "is it the right place?"
             raise FetchError(
-                f"{self._request.root}: {len(gone)} of {len(there)} known files are gone; is the folder mounted?"
+                f"{self._request.root}: {len(gone)} of {len(there)} known files are gone; {doubt}"
                 " If they were meant to go: stop the daemon, if one runs, and"
                 f' feedbridge build --accept "{self._settings.name}"'
             )
@@ -160,6 +213,10 @@ class _Refresh:
             unread = KnownFile(key=file.key, size=file.size, mtime_ns=0, article=article, unusable=reason)
             with self._store.transaction() as connection:
                 articles.keep_files(connection, self._state.row, [unread])
+
+
+def _hour(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)
 
 
 def _moved(known: Standing, file: folder.FoundFile) -> bool:

@@ -263,6 +263,13 @@ def _place(value: object, info: ValidationInfo) -> Path | str:
     return value.rstrip("/")
 
 
+def _is_in(place: Path | str, other: Path | str) -> bool:
+    """Whether a folder or bucket is another, or lies in it."""
+    if isinstance(place, Path) and isinstance(other, Path):
+        return place == other or other in place.parents
+    return f"{place}/".startswith(f"{other}/")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -403,7 +410,7 @@ class HostRule(_Table):
 
 
 class Storage(_Table):
-    """How a bucket is reached, where `output` names one; what is left out is taken from the environment."""
+    """How a bucket is reached; what is left out is taken from the environment."""
 
     endpoint: Endpoint | None = Field(
         default=None, description="The address of a server that speaks as S3 does. Left out: Amazon's."
@@ -421,11 +428,6 @@ class Storage(_Table):
     timeout: Duration = Field(
         default=timedelta(seconds=30), description="For one request; as long again may pass with tries of it."
     )
-    max_age: Duration = Field(
-        default=timedelta(minutes=5),
-        description="How long caches may keep a document; one of the archive, which seldom changes, an hour or longer.",
-    )
-    compress: bool = Field(default=True, strict=True, description="Whether documents are stored as gzip.")
 
     @model_validator(mode="after")
     def _not_in_the_open(self) -> Self:
@@ -446,6 +448,16 @@ class Storage(_Table):
         return self.endpoint is not None and self.endpoint.startswith("http://")
 
 
+class OutputStorage(Storage):
+    """How a bucket is reached, and documents are kept there, where `output` names one."""
+
+    max_age: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How long caches may keep a document; one of the archive, which seldom changes, an hour or longer.",
+    )
+    compress: bool = Field(default=True, strict=True, description="Whether documents are stored as gzip.")
+
+
 class Site(_WithImages):
     """The whole installation."""
 
@@ -459,7 +471,7 @@ class Site(_WithImages):
             " (with the extra `s3`)."
         ),
     )
-    storage: Storage = Field(default=Storage(), description="How a bucket is reached.")
+    storage: OutputStorage = Field(default=OutputStorage(), description="How a bucket is reached.")
     store: str = Field(
         default=defaults.STORE,
         validate_default=True,
@@ -673,10 +685,18 @@ class _AnySource(_WithImages):
 
 
 class ArchiveSource(_AnySource):
-    """A folder of saved articles."""
+    """A folder of saved articles, or a place in a bucket that holds them."""
 
     kind: Literal["archive"] = Field(description='What it is: "archive", a folder of saved articles.')
-    path: Location = Field(description="The folder.")
+    path: Place = Field(
+        description="The folder; or a bucket, `s3://BUCKET/PREFIX`, `gs://…` or `az://…` (with the extra `s3`)."
+    )
+    storage: Storage = Field(default=Storage(), description="How a bucket is reached.")
+    names_by_time: bool = Field(
+        default=False,
+        strict=True,
+        description="Of a bucket: whether names sort by time, so that looking at the last ones finds what is new.",
+    )
     glob: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=("**/*.md", "**/*.txt", "**/*.html"),
         min_length=1,
@@ -686,6 +706,11 @@ class ArchiveSource(_AnySource):
         default=None, description='Makes the name of an article\'s folder its "category" or its "author".'
     )
     max_file_bytes: Size = Field(default=4 * 2**20, description='Longer files are refused; bytes, or "4MiB".')
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, absolute; None where it is a bucket."""
+        return self.path if isinstance(self.path, Path) else None
 
     @field_validator("glob")
     @classmethod
@@ -838,11 +863,12 @@ class Settings(_Table):
         for source in self.source:
             if not isinstance(source, ArchiveSource):
                 continue
-            folder = self.site.output_folder
-            if folder is not None and (source.path == folder or folder in source.path.parents):
+            is_inside = _is_in(source.path, self.site.output)
+            holds = source.folder is None and _is_in(self.site.output, source.path)  # in a folder, it is left out
+            if is_inside or holds:
                 raise _refuse(
-                    f'[[source]] "{source.name}": path lies in the folder that feeds are written to;'
-                    " name another `path`, or another `output` in [site]"
+                    f'[[source]] "{source.name}": path {"lies in" if is_inside else "holds"} the folder that feeds are'
+                    " written to; name another `path`, or another `output` in [site]"
                 )
         return self
 
@@ -1065,6 +1091,8 @@ def _message(details: ErrorDetails) -> str:
             return "write a list of tables, [[site.host_rule]]"
         case "model_type", ("site", "storage"):
             return "write [site.storage], in single brackets, and once"
+        case "model_type", ("source", *_, "storage"):
+            return "write [source.storage], in single brackets, below its [[source]]"
         case "model_type", (("site" | "pictures") as table,):
             return f"write [{table}], in single brackets, and once"
         case "string_pattern_mismatch", (*_, "name"):
@@ -1084,7 +1112,8 @@ def _shown(value: object) -> str:
 _KINDS: dict[str, type[_AnySource]] = {"archive": ArchiveSource, "feed": FeedSource}
 _TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[site]", Site),
-    ("[site.storage]", Storage),
+    ("[site.storage]", OutputStorage),
+    ("[source.storage]", Storage),
     ("[pictures]", Pictures),
     ("[[source]]", _AnySource),
     *((f'[[source]] with kind = "{kind}"', table) for kind, table in _KINDS.items()),
@@ -1111,6 +1140,8 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
         case (*_, "host_rule", int(), _):
             table = HostRule
         case ("site", "storage", _):
+            table = OutputStorage
+        case ("source", int(), "archive", "storage", _):
             table = Storage
         case ("source", int(), str(kind), _):
             table = _KINDS[kind]

@@ -32,6 +32,7 @@ SECOND = timedelta(seconds=1)
 def stumble(recipe: Recipe, order: Order) -> Prepared:
     """Do what the file's name says, and leave a trace of each try."""
     word, _, _ = order.file.path.partition("-")
+    assert recipe.root is not None
     tries = recipe.root / f"tries-{order.file.path}"
     again = tries.exists()
     tries.mkdir(exist_ok=True)
@@ -82,11 +83,11 @@ def recipe(tmp_path: Path) -> Recipe:
 
 
 @pytest.fixture
-def write(recipe: Recipe) -> Callable[..., list[Order]]:
+def write(tmp_path: Path) -> Callable[..., list[Order]]:
     def write(*names: str) -> list[Order]:
         orders = []
         for number, name in enumerate(names):
-            path = recipe.root / name
+            path = tmp_path / name
             path.write_text(f"[{name}](https://a.example/{number})\n---\n\n<p>Text of {name}.</p>")
             stat = path.stat()
             orders.append(Order(file=FoundFile(name, stat.st_size, stat.st_mtime_ns)))

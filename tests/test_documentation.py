@@ -24,6 +24,7 @@ from feedbridge.settings import (
     FeedTable,
     HostRule,
     ImageRule,
+    OutputStorage,
     Site,
     Source,
     Storage,
@@ -42,7 +43,7 @@ SHARED = {
 """The keys that mean the same in every kind of source."""
 TABLES: dict[str, Mapping[str, FieldInfo]] = {
     "### `[site]`": Site.model_fields,
-    "#### `[site.storage]`": Storage.model_fields,
+    "#### `[site.storage]`": OutputStorage.model_fields,
     "#### `[[site.host_rule]]`": HostRule.model_fields,
     "### `[[source]]`": SHARED,
     **{
@@ -113,7 +114,7 @@ def test_every_setting_is_explained_with_its_default(heading: str, key: str, fie
     assert key in explained, f"README.md: {heading} has no row for `{key}`"
     if field.is_required():
         expected = "required"
-    elif field.get_default(call_default_factory=True) in (None, (), {}, Allowance(), Storage()):
+    elif field.get_default(call_default_factory=True) in (None, (), {}, Allowance(), Storage(), OutputStorage()):
         assert explained[key], f"README.md: {heading} does not say what holds when `{key}` is left out"
         return
     else:

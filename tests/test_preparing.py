@@ -34,9 +34,9 @@ def recipe(tmp_path: Path) -> Recipe:
 
 
 @pytest.fixture
-def write(recipe: Recipe) -> Callable[[bytes], Order]:
+def write(tmp_path: Path) -> Callable[[bytes], Order]:
     def write(body: bytes) -> Order:
-        path = recipe.root / "one.md"
+        path = tmp_path / "one.md"
         path.write_bytes(body)
         return Order(file=found(path))
 
@@ -91,9 +91,9 @@ class Talk:
         return [content for content in iter(lambda: receive(self.answers), None) if content is not None]
 
 
-def test_process_gives_what_the_call_gives(recipe: Recipe, write: Callable[[bytes], Order]) -> None:
+def test_process_gives_what_the_call_gives(recipe: Recipe, write: Callable[[bytes], Order], tmp_path: Path) -> None:
     """A greeting, then each file in a frame of its own, equal in every part; names that are no text come through."""
-    strange = recipe.root / b"\xff\xed.md".decode(errors="surrogateescape")
+    strange = tmp_path / b"\xff\xed.md".decode(errors="surrogateescape")
     strange.write_bytes(BODY)
     orders = [write(BODY), replace(write(BODY), names_only=True), Order(file=found(strange)), write(b" ")]
     talk = Talk(preparing.opening(recipe, seconds=10), preparing.written(orders), preparing.written(orders[:1]))

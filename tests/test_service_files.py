@@ -594,9 +594,10 @@ def test_compose_shows_the_container_the_folders_of_its_settings() -> None:
     assert (CONFIG / folders[str(inside.parent)] / inside.name).is_file()
     for source in settings.load(CONFIG / "feedbridge.toml", {}).source:
         assert isinstance(source, settings.ArchiveSource)
-        relative = Path(os.path.relpath(source.path, CONFIG))
+        assert source.folder is not None
+        relative = Path(os.path.relpath(source.folder, CONFIG))
         mounted = Path(os.path.normpath(inside.parent / relative))
-        assert (CONFIG / folders[str(mounted)]).resolve() == source.path.resolve()
+        assert (CONFIG / folders[str(mounted)]).resolve() == source.folder.resolve()
 
 
 def test_compose_puts_nginx_before_the_same_feeds_only_when_asked() -> None:

@@ -138,6 +138,62 @@ def test_what_a_bucket_cannot_be_used_with(write: Write, lines: str, said: str) 
     assert str(caught.value) == f"{path}: {said}"
 
 
+def test_an_archive_may_be_in_a_bucket(write: Write) -> None:
+    """It has its own way to it; the key is never shown."""
+    text = (
+        '[[source]]\nname = "m"\nkind = "archive"\npath = "gs://bucket/articles/"\nnames_by_time = true\n'
+        '[source.storage]\nregion = "moon"\naccess_key = "${NAME}"\nsecret_key = "${KEY}"\n[[feed]]\nname = "news"\n'
+    )
+    loaded = settings.load(write(text), {"NAME": "somebody", "KEY": "hush"})
+    (source,) = loaded.source
+    assert isinstance(source, ArchiveSource)
+    assert (source.path, source.folder, source.names_by_time) == ("gs://bucket/articles", None, True)
+    assert (source.storage.region, source.storage.secret_key) == ("moon", "hush")
+    assert "hush" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("output", "path", "lies"),
+    [
+        ("s3://bucket/feeds", "s3://bucket/feeds", "lies in"),
+        ("s3://bucket/feeds", "s3://bucket/feeds/articles", "lies in"),
+        ("s3://bucket/all/feeds", "s3://bucket/all", "holds"),
+        ("s3://bucket/feeds", "s3://bucket/feeds-of-old", None),
+        ("s3://bucket/feeds", "gs://bucket/feeds", None),
+    ],
+)
+def test_articles_and_feeds_are_apart_in_a_bucket(write: Write, output: str, path: str, lies: str | None) -> None:
+    """Else pages of ours would be read as articles."""
+    text = f'[site]\noutput = "{output}"\n[[source]]\nname = "m"\nkind = "archive"\npath = "{path}"\n'
+    file = write(f'{text}[[feed]]\nname = "news"\n')
+    if lies is None:
+        assert settings.load(file, {})
+        return
+    with pytest.raises(SettingsError, match=f'"m": path {lies} the folder that feeds are written to'):
+        settings.load(file, {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('path = "ftp://bucket"', f"path: {_BUCKET}"),
+        ('path = "s3://b"\nstorage = "x"', f"path: {_BUCKET}"),
+        ('path = "s3://bucket"\nstorage = "x"', "storage: write [source.storage], in single brackets"),
+        (
+            'path = "s3://bucket"\nstorage = { max_age = "5m" }',
+            "no such key here; it belongs in [site.storage]",
+        ),
+        ('path = "s3://bucket"\nstorage = { access_key = "hush" }', "access_key and secret_key go together"),
+    ],
+)
+def test_what_is_wrong_with_the_bucket_of_an_archive_is_told(write: Write, lines: str, said: str) -> None:
+    """With the source, the key and the mend, and without the secret."""
+    path = write(f'[[source]]\nname = "m"\nkind = "archive"\n{lines}\n[[feed]]\nname = "news"\n')
+    with pytest.raises(SettingsError, match=re.escape(said)) as caught:
+        settings.load(path, {})
+    assert "hush" not in str(caught.value)
+
+
 def test_absolute_and_home_paths_stay_what_they_are(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """An absolute path and one that begins with `~` do not count from the file."""
     monkeypatch.setenv("HOME", "/home/somebody")

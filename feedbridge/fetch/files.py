@@ -8,7 +8,7 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -48,10 +48,17 @@ class FoundFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a folder holds: files in the order of their names, and what was left out, with the reason."""
+    """What a folder holds.
+
+    Attributes:
+        files: In the order of their names.
+        refused: What was left out, with the reason.
+        after: Only what sorts after this name was looked at.
+    """
 
     files: tuple[FoundFile, ...]
     refused: tuple[tuple[str, str], ...]
+    after: str = ""
 
     def keys(self) -> set[str]:
         """Everything that is there, be it left out or not."""
@@ -75,7 +82,7 @@ def list_folder(request: FolderRequest) -> Listing:
     Raises:
         FetchError: The folder cannot be listed.
     """
-    wanted = re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in request.patterns))
+    wanted = matcher(request.patterns)
     try:
         root = request.root.resolve(strict=True)
         files: list[FoundFile] = []
@@ -90,6 +97,11 @@ def list_folder(request: FolderRequest) -> Listing:
         reason = getattr(error, "strerror", None) or error
         raise FetchError(f"{request.root}: cannot be listed ({reason})") from error
     return Listing(tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(refused)))
+
+
+def matcher(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Globs as an expression that whole paths match."""
+    return re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in patterns))
 
 
 def read_file(root: Path, file: FoundFile, *, max_bytes: int) -> bytes:

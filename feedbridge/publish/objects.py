@@ -8,7 +8,6 @@ the store knows of is taken to be there.
 import contextlib
 import gzip
 import hashlib
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -17,16 +16,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import from_url
 
 from feedbridge.errors import OutputError, PublishError
 from feedbridge.publish.outputs import MEDIA_TYPES, Written
-from feedbridge.settings import Storage
+from feedbridge.settings import OutputStorage
+from feedbridge.storage import FAILURES, open_storage, reason_of_failure
 
 if TYPE_CHECKING:
     from obstore import Attribute, Attributes
-    from obstore.store import ClientConfig, ObjectStore, S3Config
+    from obstore.store import ObjectStore
 
 LOOK_AGAIN_SECONDS = 600.0
 """So often it is looked which objects are there: what somebody took away is put there again."""
@@ -34,26 +32,14 @@ LOOK_AGAIN_SECONDS = 600.0
 ARCHIVE_MAX_AGE = timedelta(hours=1)
 """Archive documents are kept by caches so long at least: they seldom change."""
 
-_CONNECT = timedelta(seconds=10)
-_RETRIES = 2
 _GZIP_LEVEL = 6
 _DIGEST = "sha256"
 _OURS: "tuple[Attribute, ...]" = ("Content-Type", "Cache-Control", "Content-Encoding", _DIGEST)
 """What an object says of itself by our word; a storage may add to it."""
 
-_STATUS = re.compile(r"status code: (\d{3})")
-_MENDS = {
-    "401": "look at the key",
-    "403": "look at the key, and at what it may do: list, get, put and delete",
-    "404": "look at the name of the bucket",
-    "429": "it is asked too much",
-    "503": "it is busy, or down",
-    "507": "make room",
-}
-
 
 @lru_cache(maxsize=4)
-def open_bucket(address: str, storage: Storage) -> "Bucket":
+def open_bucket(address: str, storage: OutputStorage) -> "Bucket":
     """The bucket at an address; the same one again, for it keeps its connections.
 
     Args:
@@ -63,24 +49,8 @@ def open_bucket(address: str, storage: Storage) -> "Bucket":
     Raises:
         OutputError: What the settings and the environment say of it cannot be used.
     """
-    client: ClientConfig = {"timeout": storage.timeout, "connect_timeout": min(_CONNECT, storage.timeout)}
-    if storage.allow_http or storage.is_open:
-        client["allow_http"] = True
-    named: dict[str, str | None] = {
-        "endpoint": storage.endpoint,
-        "region": storage.region,
-        "access_key_id": storage.access_key,
-        "secret_access_key": storage.secret_key,
-    }
-    config: S3Config = {key: value for key, value in named.items() if value is not None}  # type: ignore[assignment]
     with _in_words(address):
-        store = from_url(
-            address,
-            config=config or None,
-            client_options=client,
-            retry_config={"max_retries": _RETRIES, "retry_timeout": storage.timeout},
-        )
-    return Bucket(store, address, storage)
+        return Bucket(open_storage(address, storage), address, storage)
 
 
 class Bucket:
@@ -89,7 +59,7 @@ class Bucket:
     Every failure is an OutputError: publishing ends with it, so that nothing is put that points to what is not there.
     """
 
-    def __init__(self, store: "ObjectStore", address: str, storage: Storage) -> None:
+    def __init__(self, store: "ObjectStore", address: str, storage: OutputStorage) -> None:
         self._store = store
         self._address = address
         self._storage = storage
@@ -223,21 +193,10 @@ def _digest(body: bytes) -> str:
 
 @contextlib.contextmanager
 def _in_words(address: str) -> Iterator[None]:
-    """Say what went wrong in our words alone: those of the storage may hold names of keys, and run over many lines."""
+    """Let what fails end publishing."""
     try:
         yield
-    except (BaseError, OSError, ValueError) as error:
+    except FAILURES as error:
         raise OutputError(
-            f"{address}: cannot be published ({_reason(error)}); what was published before stays"
+            f"{address}: cannot be published ({reason_of_failure(error)}); what was published before stays"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong and what would mend it."""
-    if found := _STATUS.search(str(error)):
-        mend = _MENDS.get(found[1])
-        return f"the storage answers {found[1]}" + (f": {mend}" if mend else "")
-    kind = type(error).__name__
-    if kind == "GenericError" and "HTTP error" in str(error):
-        return "the storage does not answer: look at the endpoint, and at the network"
-    return f"{kind}: look at [site.storage], and at the environment"

@@ -1,18 +1,12 @@
 """Documents in a bucket, at a real server, over a line that breaks when it is told to."""
 
-import contextlib
-import os
 import re
-import shutil
 import socket
-import socketserver
-import subprocess
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -24,139 +18,12 @@ from lxml import etree
 from feedbridge.errors import OutputError
 from feedbridge.feeds import lint, rendering
 from feedbridge.publish.objects import open_bucket
+from tests.buckets import KEY, Line, line_to, running
 
 if TYPE_CHECKING:
     from tests.conftest import Daemon, Site
 
-KEY = "S3RVER"
-"""The only key that the server knows."""
-
 _MEDIA_TYPES = {**rendering.MEDIA_TYPES, "html": rendering.HTML, "opml": rendering.OPML}
-_HEAD_END = b"\r\n\r\n"
-
-
-def program() -> str:
-    """The server, which `npm` installs beside the tests' own Python, or anywhere on the path."""
-    beside = Path(sys.prefix) / "node_modules" / ".bin"
-    found = shutil.which("s3rver", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
-    if found is None:
-        say = pytest.fail if os.environ.get("TESTS_MUST_RUN") else pytest.skip
-        say("no server of buckets here: npm install --prefix .venv s3rver@3.7.1")
-    return str(found)
-
-
-@dataclass
-class Line:
-    """Passes requests on to the server, one to a connection, and notes them.
-
-    Attributes:
-        asked: Method and path of each, such as `PUT feeds/news.atom`; of a list, `GET` alone.
-        cut: Break the line in the middle of the requests that match this.
-        lose: Pass on the requests that match this, and lose the answers.
-        refuse: Answer the requests that match this with `status`.
-    """
-
-    server: int
-    prefix: str
-    asked: list[str] = field(default_factory=list)
-    cut: str | None = None
-    lose: str | None = None
-    refuse: str | None = None
-    status: str = "503 Service Unavailable"
-
-    def mends(self) -> None:
-        self.cut = self.lose = self.refuse = None
-        self.asked.clear()
-
-    def pass_on(self, client: socket.socket) -> None:
-        head, _, body = _read_head(client).partition(_HEAD_END)
-        if not head:
-            return
-        length = int((re.search(rb"(?i)\r\ncontent-length: (\d+)", head) or [b"", b"0"])[1])
-        method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
-        name = f"{method} {path.partition('?')[0].removeprefix(self.prefix)}".strip()
-        self.asked.append(name)
-        if self.refuse and re.match(self.refuse, name):
-            _drain(client, length - len(body))
-            client.sendall(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-            return
-        if self.cut and re.match(self.cut, name):  # storages take no half object; this server would
-            _drain(client, (length - len(body)) // 2)
-            return
-        with socket.create_connection(("127.0.0.1", self.server), timeout=10) as server:
-            server.sendall(head + b"\r\nConnection: close" + _HEAD_END)
-            server.sendall(body + _drain(client, length - len(body)))
-            if self.lose and re.match(self.lose, name):
-                while server.recv(65536):
-                    pass
-                return
-            while piece := server.recv(65536):
-                client.sendall(piece)
-
-
-def _read_head(client: socket.socket) -> bytes:
-    read = b""
-    while _HEAD_END not in read:
-        piece = client.recv(65536)
-        if not piece:
-            return b""
-        read += piece
-    return read
-
-
-def _drain(client: socket.socket, length: int) -> bytes:
-    read = b""
-    while len(read) < length:
-        piece = client.recv(65536)
-        if not piece:
-            break
-        read += piece
-    return read
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-
-@contextlib.contextmanager
-def line_to(server: int, prefix: str) -> Iterator[tuple[Line, int]]:
-    """A line to the server, and its port."""
-    line = Line(server=server, prefix=prefix)
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with contextlib.suppress(OSError):
-                line.pass_on(self.request)
-
-    with _Server(("127.0.0.1", 0), Handler) as opened:
-        thread = threading.Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield line, opened.server_address[1]
-        finally:
-            opened.shutdown()
-            thread.join()
-
-
-@contextlib.contextmanager
-def running(folder: Path, bucket: str) -> Iterator[int]:
-    """The server, with an empty bucket; gives its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    words = [program(), "-s", "-d", str(folder), "-a", "127.0.0.1", "-p", str(port), "--no-vhost-buckets"]
-    process = subprocess.Popen([*words, "--configure-bucket", bucket], stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/{bucket}/", trust_env=False)
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @dataclass
@@ -472,8 +339,8 @@ def test_a_wrong_key_is_named_and_not_shown(stage: Stage) -> None:
     stage.site.options["storage"] |= {"access_key": "SOMEBODY"}
     stage.site.archive.write(60)
     assert stage.build() == [
-        "s3://feeds/some/place: cannot be published (the storage answers 403: look at the key, and at what it may do:"
-        " list, get, put and delete); what was published before stays"
+        "s3://feeds/some/place: cannot be published (the storage answers 403: look at the key, and at what it may do);"
+        " what was published before stays"
     ]
     assert stage.published() == before
     site = stage.site.settings().site
