@@ -38,9 +38,9 @@ def command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module)
 
 
-def environment() -> dict[str, str]:
-    """What such a process needs to find its modules, and nothing else of ours."""
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+def environment(*prefixes: str) -> dict[str, str]:
+    """What such a process needs to find its modules, and nothing else of ours but what begins with these prefixes."""
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(prefixes)}
     return passed | ({"PYTHONDONTWRITEBYTECODE": "1"} if sys.dont_write_bytecode else {})
 
 

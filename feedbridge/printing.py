@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_PROCESSES = 4
 """That print at once, the one that asks for it among them."""
 
+_KEYS = ("AWS_", "AZURE_", "GOOGLE_")
+"""Variables that say how a bucket is reached begin so."""
+
 _PROGRAM = "from feedbridge.printing import main; main()"
 """Not `-m`, for what is pickled there must be known by the same name here."""
 
@@ -200,9 +203,10 @@ class Printers:
     """Processes that print archive documents: started when first needed, ended with this context."""
 
     def __init__(self, settings: Settings, facts: Facts, *, count: int) -> None:
-        self._opening = pickle.dumps((settings, facts))
+        opening = pickle.dumps((settings, facts))
+        known = environment(*(() if settings.site.output_folder else _KEYS))
         self._idle: SimpleQueue[_Printer] = SimpleQueue()
-        self._printers = [_Printer(self._opening) for _ in range(count)]
+        self._printers = [_Printer(opening, known) for _ in range(count)]
         for printer in self._printers:
             self._idle.put(printer)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="printers")
@@ -249,8 +253,9 @@ class Printers:
 class _Printer:
     """A process, and the talk with it."""
 
-    def __init__(self, opening: bytes) -> None:
+    def __init__(self, opening: bytes, known: dict[str, str]) -> None:
         self._opening = opening
+        self._environment = known
         self._process: subprocess.Popen[bytes] | None = None
 
     def print(self, job: Job) -> Printed | None:
@@ -284,7 +289,7 @@ class _Printer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment(),
+            env=self._environment,
             start_new_session=True,  # what is typed at our terminal is not for it
         )
         assert self._process.stdin is not None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -308,7 +309,7 @@ class _Press:
     def print_indexes(self) -> frozenset[str]:
         """Write what leads to all feeds, where it says something new; gives its paths."""
         site = self._settings.site
-        told = site.model_dump(mode="json", exclude={"storage"})
+        told = site.model_dump(mode="json", exclude={"storage"}) | _kept_as(site)
         theme = theme_of(site.theme).digest if site.pages else None
         look = digest([RENDERING_VERSION, told, theme, repr(self._listed)])
         with self._store.transaction() as connection:
@@ -670,9 +671,17 @@ def _look(settings: Settings, table: FeedTable, facts: Facts, keys: Keys | None)
             "feed": table.model_dump(mode="json", exclude={"pages"}),
             "sources": sources,
         }
+        | _kept_as(settings.site)
     )
     theme = theme_of(settings.site.theme).digest if settings.pages_of(table) != "none" else None
     return f"{documents} {digest([settings.pages_of(table), settings.site.robots, theme])}"
+
+
+def _kept_as(site: Site) -> dict[str, Any]:
+    """How documents are kept in a bucket, if that is where they go."""
+    if site.output_folder is not None:
+        return {}
+    return {"storage": site.storage.model_dump(mode="json", include={"max_age", "compress"})}
 
 
 def _seen(facts: SourceFacts | None) -> SourceFacts | None:

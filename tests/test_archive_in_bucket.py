@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from feedbridge import refresh
+from feedbridge.fetch import buckets
 from tests.buckets import KEY, Line, line_to, running
 
 if TYPE_CHECKING:
@@ -286,6 +287,15 @@ def test_a_long_object_is_never_fetched(stage: Stage) -> None:
     (one,) = stage.site.build().tallies
     assert one.unusable == [("long.md", "is too long: 50,000 bytes, and max_file_bytes is 40,000")]
     assert "GET long.md" not in stage.line.asked
+
+
+def test_a_place_with_too_much_in_it_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read of it."""
+    monkeypatch.setattr(buckets, "MOST_OBJECTS", 10)
+    stage.line.page = 4
+    stage.write(30)
+    assert stage.fail() == f"{ROOT}: has more than 10 objects; name a longer prefix"
+    assert set(stage.line.asked) == {"GET /articles"}
 
 
 def test_a_bucket_never_stands_still_unseen(stage: Stage) -> None:

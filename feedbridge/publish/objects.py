@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import hashlib
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -154,8 +155,8 @@ class Bucket:
             return body
         try:
             return gzip.decompress(body)
-        except (OSError, EOFError):  # it is none of ours
-            return None
+        except (OSError, EOFError, zlib.error):  # it is none of ours
+            return body
 
     def _attributes(self, path: str, body: bytes) -> "Attributes":
         """What an object is to say of itself."""

@@ -1,5 +1,7 @@
 """Documents in a bucket, at a real server, over a line that breaks when it is told to."""
 
+import gzip
+import os
 import re
 import socket
 import threading
@@ -424,12 +426,42 @@ def test_a_feed_older_than_the_store_stays_until_all_is_read(stage: Stage) -> No
 
 def test_documents_are_as_they_are_where_that_is_wished(stage: Stage) -> None:
     """`compress = false`: for a CDN that compresses, or readers that take no gzip."""
-    stage.site.options["storage"] |= {"compress": False, "max_age": "2h"}
     stage.site.archive.write_many(60)
     stage.build()
-    headers = stage.get("feeds/news/0001.atom").headers
-    assert "content-encoding" not in headers
-    assert headers["cache-control"] == "public, max-age=7200"
+    before = stage.published()
+    stage.site.options["storage"] |= {"compress": False, "max_age": "2h"}
+    stage.build()
+    assert stage.published() == before
+    for path in before:
+        headers = stage.get(path).headers
+        assert "content-encoding" not in headers
+        assert headers["cache-control"] == "public, max-age=7200"
+    stage.line.asked.clear()
+    stage.build()
+    assert stage.line.asked == []
+
+
+def test_processes_that_print_have_the_keys_of_the_environment(stage: Stage) -> None:
+    """Google's and Microsoft's are nowhere else. They have not listed what is there, so they ask before they put."""
+    storage = stage.site.options["storage"]
+    keys = {"AWS_ACCESS_KEY_ID": storage.pop("access_key"), "AWS_SECRET_ACCESS_KEY": storage.pop("secret_key")}
+    stage.site.archive.write_many(1560)
+    done = stage.site.run("build", env=os.environ | keys)
+    assert done.returncode == 0, done.stderr
+    assert [asked for asked in stage.line.asked if asked.startswith("HEAD feeds/news/")]
+    assert len(stage.published()) == 2 + 4 + 3 * 16
+
+
+def test_what_calls_itself_packed_and_is_not_stays(stage: Stage) -> None:
+    """It is somebody else's."""
+    packed = {"content-encoding": "gzip"}
+    broken = gzip.compress(b"<p>mine")[:12] + b"\xff" * 9
+    with httpx.Client(trust_env=False) as client:
+        client.put(f"{stage.address}index.html", content=broken, headers=packed).raise_for_status()
+    stage.site.archive.write_many(10)
+    assert stage.build() == []
+    with httpx.stream("GET", f"{stage.address}index.html", trust_env=False) as answer:
+        assert b"".join(answer.iter_raw()) == broken
 
 
 def test_a_storage_that_says_nothing_is_waited_for_so_long(stage: Stage) -> None:
