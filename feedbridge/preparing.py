@@ -190,7 +190,7 @@ def serve(asked: BinaryIO, answers: BinaryIO) -> None:
     while (orders := receive(asked)) is not None:
         for one in json.loads(orders):
             with alarm(seconds):
-                body = one["body"] and base64.b64decode(one["body"])
+                body = None if one["body"] is None else base64.b64decode(one["body"])
                 order = Order(**(one | {"file": FoundFile(*one["file"]), "body": body}))
                 send(answers, _answer(prepare(recipe, order)))
 

@@ -103,6 +103,20 @@ def test_process_gives_what_the_call_gives(recipe: Recipe, write: Callable[[byte
     assert [preparing.read_answer(one) for one in answers] == [prepare(recipe, one) for one in [*orders, orders[0]]]
 
 
+def test_process_is_told_what_it_cannot_reach(recipe: Recipe) -> None:
+    """The bytes of an object, be there none, or be they no text; or why there are none to be had."""
+    recipe, file = replace(recipe, root=None), FoundFile("one.md", 3, 0)
+    orders = [Order(file=file, body=body) for body in (BODY, b"", b"\xff\x00")] + [Order(file=file, unread="is gone")]
+    talk = Talk(preparing.opening(recipe, seconds=10), preparing.written(orders))
+    preparing.serve(talk.asked, talk.answers)
+    _, *answers = talk.heard()
+    told = [prepare(recipe, one) for one in orders]
+    assert list(map(preparing.read_answer, answers)) == told
+    assert told[0].fresh is not None
+    assert told[1].unusable is not None
+    assert told[3] == Prepared(unread="is gone")
+
+
 def test_answers_that_make_no_sense_are_refused() -> None:
     """Nothing is believed that has not the shape of an answer."""
     for nonsense in (b"", b"[]", json.dumps({"identity": {"id": 1}}).encode(), b'{"fresh": {}}'):
