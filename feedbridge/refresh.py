@@ -68,6 +68,10 @@ def request_of(source: ArchiveSource, *, leave_out: Path | None) -> FolderReques
     return FolderRequest(root=source.path, patterns=source.glob, max_bytes=source.max_file_bytes, leave_out=leave_out)
 
 
+NOTICED_AT_MOST = 5
+"""Of so few files that moved, no more need be known: fewer than what would be held back as gone, or as of new ids."""
+
+
 class _Refresh:
     """One run over one source's folder."""
 
@@ -83,9 +87,11 @@ class _Refresh:
         self._absent: set[str] = set()
 
     def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
-        listing = folder.list_folder(self._request)
-        listed(listing)
-        gone, due = self.compare(listing)
+        if (listing := self._noticed()) is not None:
+            gone, due = self.compare(listing, is_whole=False)
+        else:
+            listed(listing := folder.list_folder(self._request))
+            gone, due = self.compare(listing)
         if due:
             self._gather(due, progress)
             self._tally.unusable.sort()
@@ -95,17 +101,34 @@ class _Refresh:
                 connection, self._state.row, poll_of(self._tally, now=self._wish.now), shape=self._shape
             )
 
-    def compare(self, listing: folder.Listing) -> tuple[list[str], list[folder.FoundFile]]:
+    def _noticed(self) -> folder.Listing | None:
+        """The files that moved, where it is known that these alone did, and a look at these few will do."""
+        noticed = self._wish.noticed
+        if noticed is None or len(noticed) > NOTICED_AT_MOST or self._wish.reread or not self._state.completed_at:
+            return None
+        return folder.look_at(self._request, noticed)
+
+    def compare(self, listing: folder.Listing, *, is_whole: bool = True) -> tuple[list[str], list[folder.FoundFile]]:
         """The files that are gone, and those that are to be read.
+
+        Args:
+            listing: What the folder holds.
+            is_whole: Or else only files that are there; the others are as the store has them.
 
         Raises:
             FetchError: More than half of all are gone.
         """
+        keys = listing.keys()
         with self._store.transaction() as connection:
-            self._standing = articles.standing(connection, self._state.row)
+            self._standing = articles.standing(connection, self._state.row, keys=None if is_whole else keys)
         self._tally.files = len(listing.files)
         self._tally.unusable += listing.refused
-        self._absent |= self._standing.keys() - listing.keys()
+        for key in self._standing.keys() - keys:
+            known = self._standing[key]
+            if is_whole or known.missing:
+                self._absent.add(key)
+            elif known.unusable:
+                self._tally.unusable.append((key, known.unusable))
         gone, due = self._gone(), list(self._due(listing.files))
         self._tally.unusable.sort()
         return gone, due

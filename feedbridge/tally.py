@@ -29,6 +29,7 @@ class Wish:
     Attributes:
         now: The time of the refresh; aware, UTC, whole seconds.
         reread: Read every file again, for the rules have changed.
+        noticed: These files alone moved, as a watch has seen; None where all are to be looked at.
         accept: Take the folder as it is, even if most of its files are gone or most articles got new ids.
         leave_out: Our own output folder, which may lie in that of the articles.
         first_look: What is done early in the first refresh of a large folder.
@@ -36,6 +37,7 @@ class Wish:
 
     now: datetime
     leave_out: Path | None = None
+    noticed: frozenset[Path] | None = None
     first_look: FirstLook | None = None
     reread: bool = False
     accept: bool = False

@@ -8,7 +8,7 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -75,13 +75,18 @@ def list_folder(request: FolderRequest) -> Listing:
     Raises:
         FetchError: The folder cannot be listed.
     """
-    wanted = re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in request.patterns))
+    wanted = _wanted(request)
     try:
         root = request.root.resolve(strict=True)
         files: list[FoundFile] = []
         refused: list[tuple[str, str]] = []
         for path, entry in _walk(root, request.leave_out, wanted, refused):
-            _take(path, entry, files, refused)
+            try:
+                found = entry.stat()
+            except OSError as error:
+                refused.append((storable(path), f"cannot be looked at ({error.strerror})"))
+            else:
+                _take(path, found, files, refused)
     except NotADirectoryError as error:
         raise FetchError(f"{request.root}: is not a folder; mend `path`") from error
     except FileNotFoundError as error:
@@ -89,7 +94,33 @@ def list_folder(request: FolderRequest) -> Listing:
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FetchError(f"{request.root}: cannot be listed ({reason})") from error
-    return Listing(tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(refused)))
+    return Listing(tuple(sorted(files)), tuple(sorted(refused)))
+
+
+def look_at(request: FolderRequest, paths: Collection[Path]) -> Listing | None:
+    """The files of a folder at these places, absolute, as far as the request asks for them.
+
+    Returns:
+        None where only a look at the whole folder tells: something is gone, is a folder or a link, or cannot be seen.
+    """
+    wanted = _wanted(request)
+    files: list[FoundFile] = []
+    refused: list[tuple[str, str]] = []
+    try:
+        root = request.root.resolve(strict=True)
+        left_out = request.leave_out.resolve() if request.leave_out is not None else None
+        for place in {path.parent.resolve(strict=True) / path.name for path in paths}:
+            path = place.relative_to(root).as_posix()
+            if any(part[0] == "." for part in path.split("/")) or (left_out and place.is_relative_to(left_out)):
+                continue
+            found = place.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            if wanted.fullmatch(path):
+                _take(path, found, files, refused)
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return Listing(tuple(sorted(files)), tuple(sorted(refused)))
 
 
 def read_file(root: Path, file: FoundFile, *, max_bytes: int) -> bytes:
@@ -216,12 +247,7 @@ def _open(folder: str, seen: set[tuple[int, int]]) -> tuple[int, list[os.DirEntr
     return handle, entries
 
 
-def _take(path: str, entry: os.DirEntry[str], files: list[FoundFile], refused: list[tuple[str, str]]) -> None:
-    try:
-        found = entry.stat()
-    except OSError as error:
-        refused.append((storable(path), f"cannot be looked at ({error.strerror})"))
-        return
+def _take(path: str, found: os.stat_result, files: list[FoundFile], refused: list[tuple[str, str]]) -> None:
     if not stat.S_ISREG(found.st_mode):
         refused.append((storable(path), "is not a file"))
     elif len(path) > MAX_PATH // 4 and len(storable(path).encode()) > MAX_PATH:
@@ -247,6 +273,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _identity(folder: int | Path) -> tuple[int, int]:
     found = os.stat(folder)  # noqa: PTH116  (it may be a handle)
     return found.st_dev, found.st_ino
+
+
+def _wanted(request: FolderRequest) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{_expression(pattern)})" for pattern in request.patterns))
 
 
 def _expression(pattern: str) -> str:
