@@ -34,6 +34,8 @@ app = typer.Typer(
 
 _db = typer.Typer(help="Look after the database that keeps the store.", no_args_is_help=True)
 app.add_typer(_db, name="db")
+_store = typer.Typer(help="Move the store.", no_args_is_help=True)
+app.add_typer(_store, name="store")
 
 _SHOWN = 20
 """Lines of one kind that a summary shows."""
@@ -297,6 +299,28 @@ def upgrade(config: Config = None, as_json: AsJson = False) -> None:
             {"store": name, "from": before, "to": after},
             lambda: [reports.upgrade_line(name, before=before, after=after)],
         )
+
+
+@_store.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="The store as it is: a file of SQLite.")],
+    target: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Where it is to be: postgresql+psycopg://USER@HOST/DATABASE.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a store from its file into an empty database of PostgreSQL; one that was broken off goes on."""
+    with _errors():
+        from feedbridge import reports
+        from feedbridge.store.copying import copy_store
+        from feedbridge.terminal import Bar
+
+        bar = Bar(sys.stderr)
+        try:
+            done = copy_store(source, target, bar)
+        finally:
+            bar.close()
+        _print(as_json, done._asdict(), lambda: reports.copy_lines(done))
 
 
 def _path(config: Path | None) -> Path:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feedbridge.pipeline import Build, Removal
     from feedbridge.publishing import Report
     from feedbridge.settings import Settings
+    from feedbridge.store.copying import Copied
     from feedbridge.survey import HostSurvey, Survey, Trial
     from feedbridge.tally import Tally
 
@@ -74,6 +75,16 @@ def upgrade_line(name: str, *, before: str | None, after: str) -> str:
     if before == after:
         return f"{name}: its schema is {after}, the newest"
     return f"{name}: its schema is {after} now; it was {before}"
+
+
+def copy_lines(done: "Copied") -> list[str]:
+    """What was copied of a store, and what is to be done next."""
+    return [
+        *(f"  {table} {rows:,}" for table, rows in done.rows.items() if rows),
+        f"{done.target}: holds all that {done.source} does, counted on both sides",
+        f'next, in the settings: store = "{done.target}" with its password, and state = "{done.state}";'
+        " the file stays as it is",
+    ]
 
 
 def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:

@@ -15,6 +15,9 @@ from feedbridge.store.schema import metadata
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Revisions of the schema, oldest first; the last is this program's."""
 
+COPYING = "copying"
+"""The table that is there while a store is being copied into the database."""
+
 _FILE = "sqlite:///"
 
 
@@ -82,7 +85,15 @@ class Store:
         StoreError: From every method; its text names the store and the mend.
     """
 
-    def __init__(self, address: Path | str, *, write: bool, rebuild: bool = False, shared: bool = False) -> None:
+    def __init__(
+        self,
+        address: Path | str,
+        *,
+        write: bool,
+        rebuild: bool = False,
+        shared: bool = False,
+        copying: bool = False,
+    ) -> None:
         """Say where it is.
 
         Args:
@@ -90,9 +101,11 @@ class Store:
             write: Whether it is to be written.
             rebuild: If the file is damaged, put it aside and start with an empty one.
             shared: Others may write at the same time; files are never shared.
+            copying: It may be the copy of a store that is not all there yet.
         """
         self.address = address
         self._write = write
+        self._copying = copying
         self._home = _home(address, write=write, rebuild=rebuild, shared=shared)
         self.name = self._home.name
         self.is_alone = self._home.is_alone
@@ -158,6 +171,8 @@ class Store:
     def _revision(self) -> str | None:
         with self.transaction() as connection:
             tables = self._home.tables(connection)
+            if COPYING in tables and not self._copying:
+                raise StoreError(f'{self.name}: a copy into it was broken off; "feedbridge store copy" goes on with it')
             if {"alembic_version", "feed_entries"} <= tables:
                 return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
         if tables:

@@ -95,9 +95,11 @@ class Server:
         """All is ready."""
 
     def close(self) -> None:
-        """Hang up."""
+        """Let the database go, and hang up: the server would take a moment to notice that we have."""
         self.engine.dispose()
         if self._holder:
+            with contextlib.suppress(Exception):  # it may be gone by now, and what was held with it
+                self._holder.execute("SELECT pg_advisory_unlock_all()")
             self._holder.close()
             self._holder = None
 
