@@ -113,6 +113,19 @@ def run(config: Config = None, rebuild: Rebuild = False) -> None:
 
 
 @app.command()
+def worker(config: Config = None) -> None:
+    """Refresh and write what daemons hand over, beside other workers."""
+    with _errors():
+        from feedbridge import logs
+
+        logs.set_up()
+        _load(config)
+        from feedbridge.engine import worker
+
+        raise typer.Exit(worker.work(_path(config), os.environ))
+
+
+@app.command()
 def serve(config: Config = None) -> None:
     """Serve the published files, and do nothing else."""
     with _errors():
@@ -292,8 +305,13 @@ def upgrade(config: Config = None, as_json: AsJson = False) -> None:
         from feedbridge import reports
         from feedbridge.store.database import REVISIONS, Store
 
-        with Store(_load(config).site.store, write=True) as store:
+        site = _load(config).site
+        with Store(site.store, write=True) as store:
             name, before, after = store.name, store.found, REVISIONS[-1]
+            if site.engine != "local":
+                from feedbridge.engine.jobs import Jobs
+
+                Jobs(store).bring_up_to_date()
         _print(
             as_json,
             {"store": name, "from": before, "to": after},

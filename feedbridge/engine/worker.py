@@ -1,0 +1,204 @@
+"""A worker: refreshes and writes what schedulers hand over, beside any number of others, on any machine."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import uvloop
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from feedbridge import composing, polling, publishing, settings
+from feedbridge.asking import Web
+from feedbridge.engine.batch import Hands
+from feedbridge.engine.jobs import AGAIN, POLL, PUBLISH, QUEUE, Jobs
+from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
+from feedbridge.logs import logger
+from feedbridge.metrics import Metrics
+from feedbridge.pipeline import COPIES_SECONDS
+from feedbridge.polling import Batch, Polled, Schedule
+from feedbridge.publish import notify
+from feedbridge.settings import Settings
+from feedbridge.store import jobs
+from feedbridge.store.database import Store
+from feedbridge.store.postgresql import parameters_of
+from feedbridge.visiting import Visitor
+
+Result = TypeVar("Result")
+
+JOBS_AT_ONCE = 4
+FOLDERS_AT_ONCE = 2
+STORE_THREADS = 4
+STOP_SECONDS = 4.0
+"""What is not at its end so long after SIGTERM is given to another worker."""
+
+LOOK_SECONDS = 1.0
+"""Jobs are looked for so often where nobody told of any."""
+
+HEARTBEAT_SECONDS = jobs.STALLED_SECONDS / 3
+AWAY_SECONDS = 1.0
+"""After so long a database that was away is tried again."""
+
+
+def work(path: Path, environ: Mapping[str, str]) -> int:
+    """Work until told to stop; gives the exit code.
+
+    Raises:
+        SettingsError: The settings cannot be used, or name no store that is shared.
+        StoreError: The store cannot be used, or another process has it alone.
+    """
+    loaded = settings.load(path, environ)
+    if loaded.site.engine != "procrastinate":
+        raise SettingsError(f'{path}: [site]: engine: workers are for "procrastinate"; it says "{loaded.site.engine}"')
+    sys.setswitchinterval(0.001)  # the event loop gets its turn soon, whatever the working threads do
+    with (
+        Store(loaded.site.store, write=True, shared=True) as store,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_Worker(loaded, store).run())
+
+
+class _Worker:
+    def __init__(self, loaded: Settings, store: Store) -> None:
+        self._settings = loaded
+        self._store = store
+        self._log = logger()
+        self._jobs = Jobs(store)
+        self._schedule = Schedule(store, loaded, dice=random.Random(), beside=self._jobs.publish)  # noqa: S311  (jitter is no secret)
+        self._asked_to_stop = threading.Event()
+        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
+        self._folders = ThreadPoolExecutor(FOLDERS_AT_ONCE, thread_name_prefix="poll")
+        self._publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._web = Web(loaded.site)
+        self._visitor = Visitor(store, self._web, in_thread=partial(_in_thread, self._threads))
+        self._hands = Hands(
+            store,
+            self._schedule,
+            self._visitor,
+            in_thread=partial(_in_thread, self._folders),
+            stop=self._asked_to_stop,
+            metrics=Metrics(),
+        )
+        self._patience = publishing.Patience(COPIES_SECONDS)
+        self._app = App(connector=PsycopgConnector(kwargs=parameters_of(loaded.site.store), min_size=1, max_size=2))
+        self._app.task(name=POLL, pass_context=True, retry=AGAIN)(self._poll)
+        self._app.task(name=PUBLISH, retry=AGAIN)(self._publish)
+
+    async def run(self) -> int:
+        self._stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        await _in_thread(self._threads, self._jobs.bring_up_to_date)
+        self._log.info("started", store=self._store.name, pid=os.getpid())
+        async with self._web:
+            await self._work()
+        for pool in (self._threads, self._folders, self._publishing):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._log.info("stopped")
+        return 0
+
+    async def _work(self) -> None:
+        """Work on jobs; where the database goes away, wait for it, and go on."""
+        told = asyncio.create_task(self._stop.wait())
+        while not told.done():
+            working = asyncio.create_task(self._work_on_jobs())
+            await asyncio.wait((told, working), return_when=asyncio.FIRST_COMPLETED)
+            if told.done():
+                self._asked_to_stop.set()
+                self._log.info("stopping")
+                working.cancel()
+            try:
+                await working
+            except asyncio.CancelledError:
+                pass
+            except (ConnectorException, DatabaseError, PoolTimeout, OSError) as error:
+                self._log.error("jobs cannot be looked for", error=str(error.__cause__ or error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(told), AWAY_SECONDS)
+
+    async def _work_on_jobs(self) -> None:
+        async with self._app.open_async():
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=JOBS_AT_ONCE,
+                fetch_job_polling_interval=LOOK_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=jobs.STALLED_SECONDS,
+                shutdown_graceful_timeout=STOP_SECONDS / 4,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+            )
+
+    async def _poll(self, context: JobContext, *, batch: str, sources: Iterable[str], now: str) -> None:
+        """Refresh a batch of sources."""
+        found, attempt = Batch(name=batch, sources=tuple(sources)), context.job.attempts
+        claims = await self._in_store(partial(self._schedule.take_over, found, attempt=attempt))
+        if claims:
+            async with self._keeping(found, attempt):
+                await self._visitor.start(now=datetime.fromisoformat(now))
+                await self._hands.poll_batch(claims, now=datetime.fromisoformat(now), settled=_forget)
+        await self._in_store(partial(self._schedule.end, found, attempt=attempt))
+
+    @contextlib.asynccontextmanager
+    async def _keeping(self, batch: Batch, attempt: int) -> AsyncIterator[None]:
+        """Keep the claims of a batch meanwhile."""
+
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(polling.LEASE.total_seconds() / 3)
+                with contextlib.suppress(FeedbridgeError):  # it is tried again in time
+                    await self._in_store(partial(self._schedule.keep, batch, attempt=attempt))
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+
+    async def _publish(self) -> None:
+        """Write what is due."""
+        report = await _in_thread(self._publishing, self._write)
+        for path, entry, reason in report.left_out:
+            self._log.warning("entry left out", path=path, entry=entry, reason=reason)
+        for line in report.held:
+            self._log.warning("held back", reason=line)
+        if report.written:
+            self._log.info("published", files=len(report.written))
+            await self._ping(report)
+        if report.errors:
+            raise PublishError("; ".join(report.errors))
+
+    def _write(self) -> publishing.Report:
+        report = publishing.Report()
+        now = datetime.now(UTC).replace(microsecond=0)
+        publishing.publish(self._store, self._settings, now=now, report=report, patience=self._patience)
+        return report
+
+    async def _ping(self, report: publishing.Report) -> None:
+        site = self._settings.site
+        topics = [site.base_url + path for path in report.written if composing.is_subscription(path)]
+        if site.hub and topics and (reason := await notify.ping(site.hub, topics)):
+            self._log.warning("the hub did not take the word", url=site.hub, error=reason)
+
+    async def _in_store(self, work: Callable[[], Result]) -> Result:
+        return await _in_thread(self._threads, work)
+
+
+async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _forget(_done: Polled) -> None:
+    """All that follows was noted in the transaction that settled it."""

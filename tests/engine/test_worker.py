@@ -1,0 +1,80 @@
+"""Daemons hand work to workers: real processes, and a store on a server."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from procrastinate.schema import SchemaManager
+
+from feedbridge.engine.jobs import Jobs
+from feedbridge.store.database import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import Daemon, Site, Web
+
+Start = Callable[..., "Daemon"]
+
+
+@pytest.fixture
+def crew(remote: "Site") -> "Site":
+    """A site whose work is done by workers, with one folder and one feed."""
+    remote.options |= {"engine": "procrastinate", "pause": "0s"}
+    return remote
+
+
+def test_a_worker_refreshes_and_writes_what_a_daemon_hands_over(crew: "Site", web: "Web", start: Start) -> None:
+    """Folders and feeds alike; the daemon serves it."""
+    crew.archive.write_many(3)
+    web.feed("/feed", "one", "two")
+    crew.add_feed("site", web.url("/feed"))
+    daemon, worker = start(crew), start(crew, "worker")
+    daemon.ready()
+    daemon.wait(lambda: len(daemon.titles()) == 5)
+    assert crew.query("SELECT count(*), count(error) FROM polls") == [(2, 0)]
+    crew.archive.write_many(1, start=3)
+    daemon.wait(lambda: len(daemon.titles()) == 6)
+    assert daemon.lines("refresh") == []
+    assert {line["source"] for line in worker.lines("refresh changed")} == {"voa", "site"}
+    assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
+    assert crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+    assert crew.query("SELECT count(*) FROM sources WHERE claimed_at IS NOT NULL") == [(0,)]
+    assert crew.query("SELECT count(*) FROM holders") == [(0,)]
+
+
+def test_work_waits_for_a_worker(crew: "Site", start: Start) -> None:
+    """The daemon does not do it itself; whatever was handed over is done as soon as there is one."""
+    crew.archive.write_many(1)
+    words = [sys.executable, "-m", "feedbridge", "db", "upgrade", "--config", str(crew.write_config())]
+    told = [subprocess.run(words, check=True, capture_output=True, text=True).stdout for _ in range(2)]
+    assert all("the newest" in one for one in told)
+    daemon = start(crew)
+    daemon.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'poll'") == [(1,)])
+    assert daemon.stop()[0] == 0
+    worker = start(crew, "worker")
+    shown = crew.public / "feeds" / "news.json"
+    worker.wait(lambda: shown.exists() and [one.title for one in crew.shown()] == [crew.archive.title(0)])
+    assert worker.stop()[0] == 0
+
+
+def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:
+    """By those of its migrations that the database has not seen, each once."""
+    scripts = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    crew.query("CREATE TABLE procrastinate_migrations (name varchar PRIMARY KEY)")
+    for script in scripts[:-2]:
+        crew.query(script.read_text(encoding="utf-8"))
+        crew.query("INSERT INTO procrastinate_migrations VALUES (?)", script.name)
+    functions = "SELECT count(*) FROM pg_proc WHERE proname = 'procrastinate_retry_job_v2'"
+    assert crew.query(functions) == [(0,)]
+    with Store(crew.address, write=True) as store:
+        assert [Jobs(store).bring_up_to_date() for _ in range(2)] == [True, False]
+    assert crew.query(functions) == [(1,)]
+
+
+def test_a_worker_is_for_an_installation_that_has_some(site: "Site") -> None:
+    """Else it says what to change."""
+    done = site.run("worker")
+    assert done.returncode == 2
+    assert 'engine: workers are for "procrastinate"; it says "local"' in done.stderr
