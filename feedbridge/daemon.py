@@ -582,6 +582,8 @@ class _Daemon:
     async def _keep_house(self) -> None:
         self._to_count |= {source.name for source in self._settings.source}
         await self._in_thread(self._publishing, self._store.tidy)
+        if self._jobs:
+            await self._in_thread(self._publishing, self._jobs.tidy)
 
     async def _reload(self) -> None:
         """Read the settings again; bad ones are refused, and the old stay in force."""

@@ -6,14 +6,14 @@ its claims are. Jobs that must not run at the same time have one lock.
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from procrastinate import App, RetryStrategy, SyncPsycopgConnector
 from sqlalchemy import Connection
 
 from feedbridge.polling import Schedule
-from feedbridge.store import jobs
+from feedbridge.store import jobs, turns
 from feedbridge.store.database import Store
 
 QUEUE = "feedbridge"
@@ -39,6 +39,12 @@ class Jobs:
         """Make or change the tables of jobs; says whether there was something to do."""
         with self._store.transaction() as connection:
             return jobs.bring_up_to_date(connection)
+
+    def tidy(self) -> None:
+        """Forget what nobody asks about any more."""
+        with self._store.transaction() as connection:
+            jobs.forget_failed(connection)
+            turns.forget(connection, after=timedelta(days=1))
 
     def dispatch(self, schedule: Schedule, *, now: datetime) -> int:
         """Hand over what is due, as far as not too much waits already; any number may do so at a time.

@@ -24,6 +24,7 @@ from feedbridge import composing, polling, publishing, settings
 from feedbridge.asking import Web
 from feedbridge.engine.batch import Hands
 from feedbridge.engine.jobs import AGAIN, POLL, PUBLISH, QUEUE, Jobs
+from feedbridge.engine.turns import SharedTurns
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
@@ -81,8 +82,8 @@ class _Worker:
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
         self._folders = ThreadPoolExecutor(FOLDERS_AT_ONCE, thread_name_prefix="poll")
         self._publishing = ThreadPoolExecutor(1, thread_name_prefix="publish")
-        self._web = Web(loaded.site)
-        self._visitor = Visitor(store, self._web, in_thread=partial(_in_thread, self._threads))
+        self._web = Web(loaded.site, turns=SharedTurns(store, in_thread=self._in_store))
+        self._visitor = Visitor(store, self._web, in_thread=self._in_store)
         self._hands = Hands(
             store,
             self._schedule,
@@ -192,7 +193,7 @@ class _Worker:
         if site.hub and topics and (reason := await notify.ping(site.hub, topics)):
             self._log.warning("the hub did not take the word", url=site.hub, error=reason)
 
-    async def _in_store(self, work: Callable[[], Result]) -> Result:
+    async def _in_store(self, work: Callable[[], Result], /) -> Result:
         return await _in_thread(self._threads, work)
 
 

@@ -12,7 +12,7 @@ from feedbridge.errors import StoreError
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Revisions of the schema, oldest first; the last is this program's."""
 
 COPYING = "copying"
