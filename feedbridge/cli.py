@@ -305,13 +305,13 @@ def upgrade(config: Config = None, as_json: AsJson = False) -> None:
         from feedbridge import reports
         from feedbridge.store.database import REVISIONS, Store
 
-        site = _load(config).site
-        with Store(site.store, write=True) as store:
+        settings = _load(config)
+        with Store(settings.site.store, write=True) as store:
             name, before, after = store.name, store.found, REVISIONS[-1]
-            if site.engine != "local":
+            if settings.site.engine != "local":
                 from feedbridge.engine.jobs import Jobs
 
-                Jobs(store).bring_up_to_date()
+                Jobs(store, settings).bring_up_to_date()
         _print(
             as_json,
             {"store": name, "from": before, "to": after},

@@ -213,7 +213,7 @@ class _Daemon:
         self._settings = loaded
         self._store = store
         self._jobs = _jobs(store, loaded)
-        beside = self._jobs.publish if self._jobs else None
+        beside = self._jobs.render if self._jobs else None
         self._schedule = Schedule(store, loaded, dice=random.Random(), beside=beside)  # noqa: S311  (jitter is no secret)
         self._metrics = Metrics()
         self._manager = Manager(environ)
@@ -510,8 +510,7 @@ class _Daemon:
             return report  # the next start publishes what is due
         try:
             if self._jobs:
-                with self._store.transaction() as connection:
-                    self._jobs.publish(connection)
+                self._jobs.look_over()
                 return report
             publishing.publish(self._store, self._settings, now=_now(), report=report, patience=self._patience)
         except FeedbridgeError as error:
@@ -592,6 +591,8 @@ class _Daemon:
             fresh = settings.load(self._path, self._environ)
             self._refuse_moves(fresh)
             self._schedule.use(fresh)
+            if self._jobs:
+                self._jobs.use(fresh)
             self._web.use(fresh.site)
             moved = _moved(self._settings, fresh)
             self._settings = fresh
@@ -695,7 +696,7 @@ def _jobs(store: Store, loaded: Settings) -> "Jobs | None":
         return None
     from feedbridge.engine.jobs import Jobs  # here, for it is what only they need
 
-    return Jobs(store)
+    return Jobs(store, loaded)
 
 
 def _moved(before: Settings, fresh: Settings) -> set[str]:

@@ -5,7 +5,7 @@ its claims are. Jobs that must not run at the same time have one lock.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +13,21 @@ from procrastinate import App, RetryStrategy, SyncPsycopgConnector
 from sqlalchemy import Connection
 
 from feedbridge.polling import Schedule
+from feedbridge.settings import Settings
 from feedbridge.store import jobs, turns
 from feedbridge.store.database import Store
 
 QUEUE = "feedbridge"
-POLL, PUBLISH = "poll", "publish"
+POLL, RENDER, INDEX, LOOK_OVER = "poll", "render", "index", "look over"
 
 BATCHES_AHEAD = 32
 """So many batches wait at most: what falls due meanwhile waits in the schedule, where it is cheap."""
+
+INDEX_PAUSE = timedelta(seconds=5)
+"""What changes in the list of all feeds is collected for so long."""
+
+WAITING_PAUSE = timedelta(seconds=2)
+"""Documents that wait for copies of their pictures are looked at again after this."""
 
 AGAIN = RetryStrategy(max_attempts=100, wait=1)
 """A job that broke off, for the database was away, is tried again."""
@@ -31,9 +38,17 @@ logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of each
 class Jobs:
     """Hands over work."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._app = App(connector=SyncPsycopgConnector())
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Take feeds and sources from these settings."""
+        self._shown_by: dict[str, list[str]] = {}
+        for table in settings.feed:
+            for source in settings.sources_of(table):
+                self._shown_by.setdefault(source.name, []).append(table.name)
 
     def bring_up_to_date(self) -> bool:
         """Make or change the tables of jobs; says whether there was something to do."""
@@ -68,11 +83,55 @@ class Jobs:
                 self._defer(connection, POLL, batch=batch.name, sources=list(batch.sources), now=now.isoformat())
             count += len(batch.sources)
 
-    def publish(self, connection: Connection, _sources: Iterable[str] = ()) -> None:
-        """Let be written what is due; a job that waits to be begun will see to it, too."""
-        if not jobs.is_waiting(connection, PUBLISH):
-            self._defer(connection, PUBLISH, lock=PUBLISH)
+    def look_over(self) -> None:
+        """Let all that is due be written, and what is missing; what nobody wishes to keep is let go."""
+        with self._store.transaction() as connection:
+            self._defer_once(connection, LOOK_OVER, [""])
 
-    def _defer(self, connection: Connection, task: str, *, lock: str | None = None, **words: Any) -> None:
-        job = self._app.configure_task(task, queue=QUEUE, lock=lock, connection=jobs.driver(connection))
+    def render(self, connection: Connection, sources: Iterable[str]) -> None:
+        """Let the families be written that show these sources."""
+        self._defer_once(connection, RENDER, sorted({name for one in sources for name in self._shown_by.get(one, ())}))
+
+    def render_all(self) -> None:
+        """Let all families be written, as far as they are due, and then their list."""
+        with self._store.transaction() as connection:
+            self._defer_once(connection, RENDER, sorted({name for some in self._shown_by.values() for name in some}))
+            self._defer_once(connection, INDEX, [""])
+
+    def render_again(self, family: str) -> None:
+        """Let a family be written that waits for copies of its pictures."""
+        with self._store.transaction() as connection:
+            self._defer_once(connection, RENDER, [family], after=WAITING_PAUSE)
+
+    def list_feeds(self) -> None:
+        """Let the list of all feeds be written, soon: more may change until then."""
+        with self._store.transaction() as connection:
+            self._defer_once(connection, INDEX, [""], after=INDEX_PAUSE)
+
+    def _defer_once(
+        self, connection: Connection, task: str, names: Sequence[str], *, after: timedelta | None = None
+    ) -> None:
+        """Hand over a job for each name, unless one waits to be begun: it will see to it, too."""
+        locks = {f"{task} {name}": name for name in names}
+        awaited = jobs.awaited(connection, list(locks))
+        for lock, name in locks.items():
+            if lock not in awaited:
+                self._defer(connection, task, lock=lock, after=after, **({"family": name} if name else {}))
+
+    def _defer(
+        self,
+        connection: Connection,
+        task: str,
+        *,
+        lock: str | None = None,
+        after: timedelta | None = None,
+        **words: Any,
+    ) -> None:
+        job = self._app.configure_task(
+            task,
+            queue=QUEUE,
+            lock=lock,
+            schedule_in={"seconds": after.total_seconds()} if after else None,
+            connection=jobs.driver(connection),
+        )
         job.defer(**words)

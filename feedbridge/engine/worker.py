@@ -23,7 +23,7 @@ from psycopg_pool import PoolTimeout
 from feedbridge import composing, polling, publishing, settings
 from feedbridge.asking import Web
 from feedbridge.engine.batch import Hands
-from feedbridge.engine.jobs import AGAIN, POLL, PUBLISH, QUEUE, Jobs
+from feedbridge.engine.jobs import AGAIN, INDEX, LOOK_OVER, POLL, QUEUE, RENDER, Jobs
 from feedbridge.engine.turns import SharedTurns
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
 from feedbridge.logs import logger
@@ -76,8 +76,8 @@ class _Worker:
         self._settings = loaded
         self._store = store
         self._log = logger()
-        self._jobs = Jobs(store)
-        self._schedule = Schedule(store, loaded, dice=random.Random(), beside=self._jobs.publish)  # noqa: S311  (jitter is no secret)
+        self._jobs = Jobs(store, loaded)
+        self._schedule = Schedule(store, loaded, dice=random.Random(), beside=self._jobs.render)  # noqa: S311  (jitter is no secret)
         self._asked_to_stop = threading.Event()
         self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
         self._folders = ThreadPoolExecutor(FOLDERS_AT_ONCE, thread_name_prefix="poll")
@@ -95,7 +95,9 @@ class _Worker:
         self._patience = publishing.Patience(COPIES_SECONDS)
         self._app = App(connector=PsycopgConnector(kwargs=parameters_of(loaded.site.store), min_size=1, max_size=2))
         self._app.task(name=POLL, pass_context=True, retry=AGAIN)(self._poll)
-        self._app.task(name=PUBLISH, retry=AGAIN)(self._publish)
+        self._app.task(name=RENDER, pass_context=True, retry=AGAIN)(self._render)
+        self._app.task(name=INDEX, retry=AGAIN)(self._index)
+        self._app.task(name=LOOK_OVER, retry=AGAIN)(self._look_over)
 
     async def run(self) -> int:
         self._stop = asyncio.Event()
@@ -168,9 +170,32 @@ class _Worker:
         finally:
             keeping.cancel()
 
-    async def _publish(self) -> None:
-        """Write what is due."""
-        report = await _in_thread(self._publishing, self._write)
+    async def _render(self, context: JobContext, *, family: str) -> None:
+        """Write what is due of a family; who tried it before may have written, and not come to tell."""
+        write = partial(publishing.publish_family, self._store, self._settings, family, patience=self._patience)
+        report = await _in_thread(self._publishing, partial(_reported, partial(write, now=_now())))
+        if report.written or context.job.attempts:
+            await self._in_store(self._jobs.list_feeds)
+        if report.waiting:
+            await self._in_store(partial(self._jobs.render_again, family))
+        await self._tell(report)
+
+    async def _index(self) -> None:
+        """Write the list of all feeds."""
+        write = partial(publishing.publish_indexes, self._store, self._settings)
+        await self._tell(await _in_thread(self._publishing, partial(_reported, write)))
+
+    async def _look_over(self) -> None:
+        """Let all be written that is due, or missing."""
+        await _in_thread(self._publishing, partial(publishing.let_go, self._store, self._settings, now=_now()))
+        await self._in_store(self._jobs.render_all)
+
+    async def _tell(self, report: publishing.Report) -> None:
+        """Say what was written.
+
+        Raises:
+            PublishError: Some of it could not be written; it is tried again.
+        """
         for path, entry, reason in report.left_out:
             self._log.warning("entry left out", path=path, entry=entry, reason=reason)
         for line in report.held:
@@ -179,13 +204,9 @@ class _Worker:
             self._log.info("published", files=len(report.written))
             await self._ping(report)
         if report.errors:
+            for line in dict.fromkeys(report.errors):
+                self._log.error("publishing failed", error=line)
             raise PublishError("; ".join(report.errors))
-
-    def _write(self) -> publishing.Report:
-        report = publishing.Report()
-        now = datetime.now(UTC).replace(microsecond=0)
-        publishing.publish(self._store, self._settings, now=now, report=report, patience=self._patience)
-        return report
 
     async def _ping(self, report: publishing.Report) -> None:
         site = self._settings.site
@@ -199,6 +220,16 @@ class _Worker:
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _reported(write: Callable[..., None]) -> publishing.Report:
+    report = publishing.Report()
+    write(report=report)
+    return report
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _forget(_done: Polled) -> None:

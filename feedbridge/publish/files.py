@@ -23,19 +23,24 @@ class OutputError(PublishError):
 class OutputFolder:
     """The folder that documents are published in; paths are relative to it, with `/`.
 
-    One process writes at a time. Every method raises PublishError, which names the file; what stands there stays.
-    It is an OutputError where no other file would fare better.
+    A file is written by one process at a time. Every method raises PublishError, which names the file; what stands
+    there stays. It is an OutputError where no other file would fare better.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._touched: set[Path] = set()
 
-    def prepare(self) -> None:
-        """Make the folder, and sweep away what a killed run left."""
+    def prepare(self, *, sweep: bool = True) -> None:
+        """Make the folder, and sweep away what a killed run left.
+
+        Where others may be writing, nothing is swept: what was not put in place is still due, and then it is.
+        """
         for folder in (self._root, self._root / "feeds"):
             with _in_words(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+        if not sweep:
+            return
         with _in_words(self._root):
             for folder in (
                 self._root,

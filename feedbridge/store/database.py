@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, text
+from sqlalchemy.exc import DBAPIError
 
 from feedbridge.errors import StoreError
+from feedbridge.store.dialects import try_lock, unlock
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
@@ -133,6 +135,27 @@ class Store:
         """A transaction: all of it is kept, or nothing."""
         with in_words(self.name, self._home.explain), self._home.engine.begin() as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def exclusively(self, name: str) -> Iterator[bool]:
+        """Do something that no two processes do at a time; False: another is at it.
+
+        Where the store is not shared, nobody else can be.
+        """
+        if self.is_alone:
+            yield True
+            return
+        with in_words(self.name, self._home.explain):
+            connection = self._home.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with connection:
+            with in_words(self.name, self._home.explain):
+                is_ours = try_lock(connection, name)
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    with contextlib.suppress(DBAPIError):  # the connection is lost, and the lock with it
+                        unlock(connection, name)
 
     def back_up(self, target: Path) -> None:
         """Copy the store as it is now, whole or not at all, whoever is writing to it.

@@ -1,5 +1,6 @@
 """Procrastinate's own tables, in the same database: their schema, what stalls there, and how all stands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -54,10 +55,10 @@ def driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def is_waiting(connection: Connection, lock: str) -> bool:
-    """Whether a job with this lock waits to be begun: it will see all that is committed by now."""
-    query = "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo')"
-    return bool(connection.scalar(text(query), {"lock": lock}))
+def awaited(connection: Connection, locks: Sequence[str]) -> set[str]:
+    """Those of these locks of which a job waits to be begun: it will see all that is committed by now."""
+    query = "SELECT lock FROM procrastinate_jobs WHERE lock = ANY(:locks) AND status = 'todo'"
+    return set(connection.scalars(text(query), {"locks": list(locks)}))
 
 
 def waiting(connection: Connection, task: str) -> int:

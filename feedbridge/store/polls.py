@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
-from feedbridge.store.dialects import upsert
+from feedbridge.store.dialects import is_one_of, upsert
 from feedbridge.store.schema import articles, files, polls, sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -106,9 +106,10 @@ def source_state(connection: Connection, name: str) -> SourceState:
     )
 
 
-def completed(connection: Connection) -> set[str]:
-    """The sources that have been read from end to end at least once."""
-    return set(connection.scalars(select(sources.c.name).where(sources.c.completed_at.is_not(None))))
+def completed(connection: Connection, names: Sequence[str] | None = None) -> set[str]:
+    """The sources, of all or of these, that have been read from end to end at least once."""
+    query = select(sources.c.name).where(sources.c.completed_at.is_not(None))
+    return set(connection.scalars(query if names is None else query.where(is_one_of(sources.c.name, names))))
 
 
 def begin(connection: Connection, source_id: int, *, shape: str) -> None:

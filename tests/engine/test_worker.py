@@ -38,8 +38,8 @@ def test_a_worker_refreshes_and_writes_what_a_daemon_hands_over(crew: "Site", we
     daemon.wait(lambda: len(daemon.titles()) == 6)
     assert daemon.lines("refresh") == []
     assert {line["source"] for line in worker.lines("refresh changed")} == {"voa", "site"}
+    daemon.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)])
     assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
-    assert crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
     assert crew.query("SELECT count(*) FROM sources WHERE claimed_at IS NOT NULL") == [(0,)]
     assert crew.query("SELECT count(*) FROM holders") == [(0,)]
 
@@ -69,7 +69,7 @@ def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:
     functions = "SELECT count(*) FROM pg_proc WHERE proname = 'procrastinate_retry_job_v2'"
     assert crew.query(functions) == [(0,)]
     with Store(crew.address, write=True) as store:
-        assert [Jobs(store).bring_up_to_date() for _ in range(2)] == [True, False]
+        assert [Jobs(store, crew.settings()).bring_up_to_date() for _ in range(2)] == [True, False]
     assert crew.query(functions) == [(1,)]
 
 
