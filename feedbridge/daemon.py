@@ -370,6 +370,8 @@ class _Daemon:
         await self._in_thread(self._scheduling, partial(self._bring_up_to_date, sorted(self._noticed), now=now))
         if self._jobs:
             await self._in_thread(self._scheduling, partial(self._jobs.dispatch, self._schedule, now=now))
+            work = await self._in_thread(self._scheduling, self._jobs.counts)
+            self._metrics.work(waiting=work.waiting, running=work.running, failed=work.failed, workers=work.workers)
         else:
             await self._set_to_work(now)
         self._waiting = await self._in_thread(self._scheduling, partial(self._schedule.waiting, now=now))

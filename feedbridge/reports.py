@@ -124,6 +124,9 @@ def status_lines(found: "Status", *, shown: int) -> list[str]:
         lines.append(
             f"feed {feed.name} “{feed.title}”: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}"
         )
+    if work := found.work:
+        jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
+        lines += ["", f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"]
     return lines
 
 
@@ -168,6 +171,13 @@ def status_values(found: "Status") -> Values:
             }
             for feed in found.feeds
         ],
+        "work": found.work
+        and {
+            "waiting": found.work.waiting,
+            "running": found.work.running,
+            "failed": found.work.failed,
+            "workers": found.work.workers,
+        },
     }
 
 

@@ -16,6 +16,7 @@ from feedbridge.polling import Schedule
 from feedbridge.settings import Settings
 from feedbridge.store import jobs, turns
 from feedbridge.store.database import Store
+from feedbridge.store.jobs import JobCounts
 
 QUEUE = "feedbridge"
 POLL, RENDER, INDEX, LOOK_OVER = "poll", "render", "index", "look over"
@@ -82,6 +83,11 @@ class Jobs:
                     return count
                 self._defer(connection, POLL, batch=batch.name, sources=list(batch.sources), now=now.isoformat())
             count += len(batch.sources)
+
+    def counts(self) -> JobCounts:
+        """How the work of all machines stands."""
+        with self._store.transaction() as connection:
+            return jobs.counts(connection)
 
     def look_over(self) -> None:
         """Let all that is due be written, and what is missing; what nobody wishes to keep is let go."""

@@ -1,5 +1,6 @@
 """Daemons hand work to workers: real processes, and a store on a server."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,10 @@ def test_a_worker_refreshes_and_writes_what_a_daemon_hands_over(crew: "Site", we
     assert daemon.lines("refresh") == []
     assert {line["source"] for line in worker.lines("refresh changed")} == {"voa", "site"}
     daemon.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)])
+    daemon.wait(lambda: "feedbridge_workers 1.0" in daemon.get("/metrics").text)
+    assert 'feedbridge_jobs{state="failed"} 0.0' in daemon.get("/metrics").text
+    assert daemon.ask("status").stdout.splitlines()[-1] == "0 jobs wait, 0 at work, 0 given up; 1 worker"
+    assert json.loads(daemon.ask("status", "--json").stdout)["work"]["workers"] == 1
     assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
     assert crew.query("SELECT count(*) FROM sources WHERE claimed_at IS NOT NULL") == [(0,)]
     assert crew.query("SELECT count(*) FROM holders") == [(0,)]

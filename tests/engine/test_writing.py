@@ -1,0 +1,116 @@
+"""A family of feeds is written alone, by one process at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, event
+
+from feedbridge import publishing
+from feedbridge.errors import PublishError
+from feedbridge.store.database import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import Site
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def write(site: "Site", name: str) -> tuple[list[str], int]:
+    """Write one family; gives the files that are new, and how many statements it took."""
+    report = publishing.Report()
+    with Store(site.address, write=True) as store, counted() as sent:
+        publishing.publish_family(store, site.settings(), name, now=site.now, report=report)
+    assert report.errors == []
+    return sorted(report.written), len(sent)
+
+
+def furnish(site: "Site", *, values: int) -> None:
+    site.feeds = [{"name": "news"}, {"name": "about", "by": "category"}]
+    for number in range(values):
+        site.archive.write(number, tags=f"t{number}")
+    site.build()
+
+
+def test_one_family_is_written_and_no_other(site: "Site") -> None:
+    """In the end, with the list of all feeds, the same bytes stand as if all were written at once."""
+    furnish(site, values=3)
+    expected = site.published()
+    site.forget_public()
+    assert write(site, "news")[0] == ["feeds/news.atom", "feeds/news.json", "feeds/news.rss"]
+    assert len(write(site, "about")[0]) == 9
+    assert write(site, "nonsense")[0] == []
+    report = publishing.Report()
+    with Store(site.address, write=True) as store:
+        publishing.publish_indexes(store, site.settings(), report=report)
+    assert sorted(report.written) == ["feeds.opml", "index.html"]
+    assert site.published() == expected
+
+
+def test_as_much_is_asked_for_a_hundred_feeds_as_for_ten(site: "Site", other_site: "Site") -> None:
+    """Where nothing is due; what is due costs as much as it is."""
+    furnish(site, values=10)
+    furnish(other_site, values=100)
+    few, many = write(site, "about"), write(other_site, "about")
+    assert few == many == ([], few[1])
+    assert few[1] <= 25
+
+
+def test_feeds_that_are_no_more_lose_their_files_with_the_list(site: "Site") -> None:
+    """And the settings' own order is that of the list."""
+    furnish(site, values=3)
+    site.feeds = [{"name": "news"}]
+    with Store(site.address, write=True) as store:
+        publishing.let_go(store, site.settings(), now=site.now)
+        report = publishing.Report()
+        publishing.publish_indexes(store, site.settings(), report=report)
+    assert len(report.removed) == 9
+    assert sorted(site.published()) == [
+        "feeds.opml",
+        "feeds/news.atom",
+        "feeds/news.json",
+        "feeds/news.rss",
+        "index.html",
+    ]
+
+
+def test_what_nobody_wishes_to_keep_is_let_go(site: "Site") -> None:
+    """But not before every feed had its chance to show it."""
+    site.feeds = [{"name": "few", "keep": 1, "archives": False}, {"name": "news"}]
+    site.archive.write_many(3)
+    site.build()
+    site.archive.write_many(1, start=3)
+    site.build()
+    with Store(site.address, write=True) as store:
+        publishing.let_go(store, site.settings(), now=site.now + timedelta(hours=1))
+    write(site, "few")
+    assert [len(site.shown(name)) for name in ("few", "news")] == [1, 4]
+
+
+def test_two_processes_do_not_write_one_family(remote: "Site") -> None:
+    """The second is told so, and tries again later; another family is its to write."""
+    furnish(remote, values=1)
+    settings, report = remote.settings(), publishing.Report()
+    with (
+        Store(remote.address, write=True, shared=True) as one,
+        Store(remote.address, write=True, shared=True) as other,
+    ):
+        with one.exclusively("feedbridge: news") as is_ours:
+            assert is_ours
+            with pytest.raises(PublishError, match=r'feed "news": another process is writing it'):
+                publishing.publish_family(other, settings, "news", now=remote.now, report=report)
+            publishing.publish_family(other, settings, "about", now=remote.now, report=report)
+        publishing.publish_family(other, settings, "news", now=remote.now, report=report)
