@@ -548,16 +548,28 @@ class _Daemon:
             if not self._settings.looks_for_pictures:
                 continue
             try:
-                if time.monotonic() - tidied > HOUSEKEEPING.total_seconds():
-                    tidied = time.monotonic()
-                    if await settler.tidy():
-                        self._due_to_publish.set()
-                while self._tell_settled(await settler.settle()):
-                    pass
+                async with self._alone_at("pictures") as is_ours:
+                    if is_ours and time.monotonic() - tidied > HOUSEKEEPING.total_seconds():
+                        tidied = time.monotonic()
+                        if await settler.tidy():
+                            self._due_to_publish.set()
+                    while is_ours and self._tell_settled(await settler.settle()):
+                        pass
             except (FeedbridgeError, OSError) as error:
                 self._log.error("pictures cannot be looked for", error=str(error))
             except Exception:  # noqa: BLE001  (what nobody thought of must not end all looking)
                 self._log.exception("looking for pictures broke off")
+
+    @contextlib.asynccontextmanager
+    async def _alone_at(self, name: str) -> AsyncIterator[bool]:
+        """Be the only one of all processes that share the store who does something; False: another is at it."""
+        held = contextlib.ExitStack()
+        take = partial(held.enter_context, self._store.exclusively(f"feedbridge: {name}"))
+        is_ours = await self._in_thread(self._picturing, take)
+        try:
+            yield is_ours
+        finally:
+            await self._in_thread(self._picturing, held.close)
 
     def _tell_settled(self, settled: Settled) -> bool:
         """Say what came of looking for pictures; says whether there was something to look for."""

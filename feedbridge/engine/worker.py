@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -49,8 +50,11 @@ LOOK_SECONDS = 1.0
 """Jobs are looked for so often where nobody told of any."""
 
 HEARTBEAT_SECONDS = jobs.STALLED_SECONDS / 3
+
 AWAY_SECONDS = 1.0
 """After so long a database that was away is tried again."""
+
+_POOLS = ("store", "poll", "publish")
 
 
 def work(path: Path, environ: Mapping[str, str]) -> int:
@@ -101,16 +105,26 @@ class _Worker:
 
     async def run(self) -> int:
         self._stop = asyncio.Event()
+        self._abandoned = 0.0
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         await _in_thread(self._threads, self._jobs.bring_up_to_date)
         self._log.info("started", store=self._store.name, pid=os.getpid())
         async with self._web:
             await self._work()
+        self._leave()
+        return 0
+
+    def _leave(self) -> None:
+        """Wait for the threads; what cannot be interrupted is abandoned, as a crash would."""
         for pool in (self._threads, self._folders, self._publishing):
             pool.shutdown(wait=False, cancel_futures=True)
+        unfinished = [thread for thread in threading.enumerate() if thread.name.startswith(_POOLS)]
+        for thread in unfinished:
+            thread.join(max(0.0, self._abandoned - time.monotonic()))
         self._log.info("stopped")
-        return 0
+        if any(thread.is_alive() for thread in unfinished):
+            os._exit(0)
 
     async def _work(self) -> None:
         """Work on jobs; where the database goes away, wait for it, and go on."""
@@ -120,6 +134,7 @@ class _Worker:
             await asyncio.wait((told, working), return_when=asyncio.FIRST_COMPLETED)
             if told.done():
                 self._asked_to_stop.set()
+                self._abandoned = time.monotonic() + STOP_SECONDS
                 self._log.info("stopping")
                 working.cancel()
             try:

@@ -33,7 +33,7 @@ from feedbridge.store.database import Store
 if TYPE_CHECKING:
     from tests.conftest import PostgreSQL, Site
 
-SOURCES = int(os.environ.get("TESTS_STORM", "60"))
+SOURCES = int(os.environ.get("TESTS_STORM", "30"))
 WORKERS = int(os.environ.get("TESTS_STORM_WORKERS", "3"))
 IS_QUIET = "TESTS_STORM_QUIET" in os.environ
 EACH_HOST = 3

@@ -64,6 +64,23 @@ def test_work_waits_for_a_worker(crew: "Site", start: Start) -> None:
     assert worker.stop()[0] == 0
 
 
+def test_a_worker_that_is_told_to_stop_leaves_its_work_to_others(crew: "Site", web: "Web", start: Start) -> None:
+    """Within five seconds, though a site does not answer; the next goes on at once."""
+    crew.sources.clear()
+    crew.add_feed("slow", web.url("/slow"), timeout="60s")
+    web.hang("/slow")
+    daemon, worker = start(crew), start(crew, "worker")
+    daemon.wait(lambda: web.times("/slow"))
+    code, seconds = worker.stop()
+    assert code == 0
+    assert seconds < 5
+    web.feed("/slow", "one")
+    other = start(crew, "worker")
+    other.wait(lambda: other.lines("refresh changed"))
+    assert crew.query("SELECT count(*), count(error) FROM polls") == [(1, 0)]
+    assert len(web.times("/slow")) == 2
+
+
 def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:
     """By those of its migrations that the database has not seen, each once."""
     scripts = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
