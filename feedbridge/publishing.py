@@ -230,24 +230,30 @@ def publish_indexes(store: Store, settings: Settings, *, report: Report) -> None
 def let_go(store: Store, settings: Settings, *, now: datetime) -> None:
     """Drop the feeds that the settings no longer have, and what the owner does not wish to keep.
 
+    A family that another process writes is waited for.
+
     Raises:
         StoreError: The store cannot be read or written.
-        PublishError: Another process writes a family.
+        PublishError: The output folder cannot be used at all.
         SettingsError: The keys that sign pictures cannot be used.
     """
+    folder = OutputFolder(settings.site.output)
+    folder.prepare(sweep=False)
     with store.transaction() as connection:
         rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
+        outputs = rows.written(connection, but=f"{ENTRIES}/")
         facts = visits.facts(connection)
-    if all(table.keep is None for table in settings.feed):
+        complete = polls.completed(connection)
+    keepers = [table for table in settings.feed if table.keep is not None]
+    if not keepers or any(_is_held(settings, table, folder, outputs, complete, Report()) for table in settings.feed):
         return
     keys = keys_of(settings)
-    with contextlib.ExitStack() as held:  # all: what one feed lets go may be what another is about to show
-        for table in sorted(settings.feed, key=lambda one: one.name):
-            if not held.enter_context(store.exclusively(_lock(table.name))):
-                raise PublishError(f'feed "{table.name}": another process is writing it')
-        for table in settings.feed:
+    for table in settings.feed:  # first: what one feed lets go may be what another is to show
+        with store.exclusively(_lock(table.name), waits=True):
             intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
-        intake.retain(store, settings, settings.feed, now=now)
+    for table in keepers:
+        with store.exclusively(_lock(table.name), waits=True):
+            intake.retain(store, settings, [table], now=now)
 
 
 def _lock(family: str) -> str:

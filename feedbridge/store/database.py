@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from feedbridge.errors import StoreError
-from feedbridge.store.dialects import try_lock, unlock
+from feedbridge.store.dialects import take_lock, unlock
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
@@ -137,10 +137,14 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
-    def exclusively(self, name: str) -> Iterator[bool]:
+    def exclusively(self, name: str, *, waits: bool = False) -> Iterator[bool]:
         """Do something that no two processes do at a time; False: another is at it.
 
-        Where the store is not shared, nobody else can be.
+        Where the store is not shared, nobody else can be. A connection is taken up meanwhile.
+
+        Args:
+            name: What is done.
+            waits: Wait until no other is at it.
         """
         if self.is_alone:
             yield True
@@ -149,7 +153,7 @@ class Store:
             connection = self._home.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with connection:
             with in_words(self.name, self._home.explain):
-                is_ours = try_lock(connection, name)
+                is_ours = take_lock(connection, name, waits=waits)
             try:
                 yield is_ours
             finally:

@@ -80,13 +80,15 @@ def lock(connection: Connection, rows: Select[Any]) -> None:
         connection.execute(rows.with_for_update()).close()
 
 
-def try_lock(connection: Connection, name: str) -> bool:
+def take_lock(connection: Connection, name: str, *, waits: bool) -> bool:
     """Take a lock by its name, until it is given back or the connection ends; False: somebody else has it.
 
     In SQLite nobody else writes.
     """
-    query = "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"
-    return not _is_postgresql(connection) or bool(connection.scalar(text(query), {"name": name}))
+    if not _is_postgresql(connection):
+        return True
+    take = "pg_advisory_lock" if waits else "pg_try_advisory_lock"
+    return connection.scalar(text(f"SELECT {take}(hashtextextended(:name, 0))"), {"name": name}) is not False
 
 
 def unlock(connection: Connection, name: str) -> None:
