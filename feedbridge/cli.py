@@ -119,10 +119,14 @@ def worker(config: Config = None) -> None:
         from feedbridge import logs
 
         logs.set_up()
-        _load(config)
+        settings = _load(config)
+        if settings.site.engine != "procrastinate":
+            raise SettingsError(
+                f'{_path(config)}: [site]: engine: workers are for "procrastinate"; it says "{settings.site.engine}"'
+            )
         from feedbridge.engine import worker
 
-        raise typer.Exit(worker.work(_path(config), os.environ))
+        raise typer.Exit(worker.work(settings))
 
 
 @app.command()

@@ -8,11 +8,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import uvloop
@@ -21,12 +20,12 @@ from procrastinate.exceptions import ConnectorException
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
-from feedbridge import composing, polling, publishing, settings
+from feedbridge import composing, polling, publishing
 from feedbridge.asking import Web
 from feedbridge.engine.batch import Hands
 from feedbridge.engine.jobs import AGAIN, INDEX, LOOK_OVER, POLL, QUEUE, RENDER, Jobs
 from feedbridge.engine.turns import SharedTurns
-from feedbridge.errors import FeedbridgeError, PublishError, SettingsError
+from feedbridge.errors import FeedbridgeError, PublishError
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
 from feedbridge.pipeline import COPIES_SECONDS
@@ -57,16 +56,15 @@ AWAY_SECONDS = 1.0
 _POOLS = ("store", "poll", "publish")
 
 
-def work(path: Path, environ: Mapping[str, str]) -> int:
+def work(loaded: Settings) -> int:
     """Work until told to stop; gives the exit code.
 
+    Args:
+        loaded: They name a store that is shared.
+
     Raises:
-        SettingsError: The settings cannot be used, or name no store that is shared.
         StoreError: The store cannot be used, or another process has it alone.
     """
-    loaded = settings.load(path, environ)
-    if loaded.site.engine != "procrastinate":
-        raise SettingsError(f'{path}: [site]: engine: workers are for "procrastinate"; it says "{loaded.site.engine}"')
     sys.setswitchinterval(0.001)  # the event loop gets its turn soon, whatever the working threads do
     with (
         Store(loaded.site.store, write=True, shared=True) as store,
