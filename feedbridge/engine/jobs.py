@@ -4,7 +4,6 @@ A job is handed over in the transaction that makes it due, on the connection of 
 its claims are. Jobs that must not run at the same time have one lock.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,10 +29,10 @@ INDEX_PAUSE = timedelta(seconds=5)
 WAITING_PAUSE = timedelta(seconds=2)
 """Documents that wait for copies of their pictures are looked at again after this."""
 
-AGAIN = RetryStrategy(max_attempts=100, wait=1)
-"""A job that broke off, for the database was away, is tried again."""
-
-logging.getLogger("procrastinate").setLevel(logging.WARNING)  # it tells of each job
+AGAIN = RetryStrategy(max_attempts=30, wait=1, linear_wait=1)
+"""A job that broke off is tried again, each time a second later: for the database was away, or the disk is full. It is
+given up after eight minutes; when all is looked over, what is due is handed over anew.
+"""
 
 
 class Jobs:
@@ -46,10 +45,12 @@ class Jobs:
 
     def use(self, settings: Settings) -> None:
         """Take feeds and sources from these settings."""
-        self._shown_by: dict[str, list[str]] = {}
+        shown_by: dict[str, list[str]] = {}
         for table in settings.feed:
             for source in settings.sources_of(table):
-                self._shown_by.setdefault(source.name, []).append(table.name)
+                shown_by.setdefault(source.name, []).append(table.name)
+        self._shown_by = shown_by
+        self._families = sorted(table.name for table in settings.feed)
 
     def bring_up_to_date(self) -> bool:
         """Make or change the tables of jobs; says whether there was something to do."""
@@ -101,7 +102,7 @@ class Jobs:
     def render_all(self) -> None:
         """Let all families be written, as far as they are due, and then their list."""
         with self._store.transaction() as connection:
-            self._defer_once(connection, RENDER, sorted({name for some in self._shown_by.values() for name in some}))
+            self._defer_once(connection, RENDER, self._families)
             self._defer_once(connection, INDEX, [""])
 
     def render_again(self, family: str) -> None:
