@@ -85,7 +85,8 @@ class Manners:
         """Wait for a turn at the host, first come, first served, and hold it, for so long at most.
 
         Those who wait for one host keep nobody from another: a place among the requests that run at once is taken
-        only when the host is free.
+        only when the host is free, as far as this process knows. A turn among other processes comes after that, for
+        its time runs.
         """
         line = self._line(_spelled(host))
         line.length += 1
@@ -93,7 +94,7 @@ class Manners:
             async with line.head:
                 while (left := line.free_at - self._clock()) > 0:
                     await self._sleep(left)
-                async with self._among_others(_spelled(host), line.pause, at_most), self._at_once:
+                async with self._at_once, self._among_others(_spelled(host), line.pause, at_most):
                     try:
                         yield
                     finally:
