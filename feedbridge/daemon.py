@@ -26,6 +26,7 @@ from starlette.routing import BaseRoute
 from feedbridge import composing, publishing, schedule, settings, watching
 from feedbridge.asking import Web, user_agent
 from feedbridge.engine.batch import Hands
+from feedbridge.engine.tidings import Tidings
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
 from feedbridge.fetch.client import Client
 from feedbridge.freshness import Freshness
@@ -216,6 +217,7 @@ class _Daemon:
         beside = self._jobs.render if self._jobs else None
         self._schedule = Schedule(store, loaded, dice=random.Random(), beside=beside)  # noqa: S311  (jitter is no secret)
         self._metrics = Metrics()
+        self._tidings = Tidings(store, self._metrics)
         self._manager = Manager(environ)
         self._log = logger()
         self._scheduling = ThreadPoolExecutor(1, thread_name_prefix="schedule")
@@ -369,6 +371,7 @@ class _Daemon:
     async def _take_due(self, now: datetime) -> None:
         await self._in_thread(self._scheduling, partial(self._bring_up_to_date, sorted(self._noticed), now=now))
         if self._jobs:
+            self._to_count |= await self._in_thread(self._scheduling, self._tidings.count)
             await self._in_thread(self._scheduling, partial(self._jobs.dispatch, self._schedule, now=now))
             work = await self._in_thread(self._scheduling, self._jobs.counts)
             self._metrics.work(waiting=work.waiting, running=work.running, failed=work.failed, workers=work.workers)

@@ -41,7 +41,10 @@ def test_a_worker_refreshes_and_writes_what_a_daemon_hands_over(crew: "Site", we
     assert {line["source"] for line in worker.lines("refresh changed")} == {"voa", "site"}
     daemon.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)])
     daemon.wait(lambda: "feedbridge_workers 1.0" in daemon.get("/metrics").text)
-    assert 'feedbridge_jobs{state="failed"} 0.0' in daemon.get("/metrics").text
+    told = daemon.get("/metrics").text
+    assert 'feedbridge_jobs{state="failed"} 0.0' in told
+    assert 'feedbridge_polls_total{outcome="changed",source="voa"} 2.0' in told
+    assert 'feedbridge_articles_new_total{source="site"} 2.0' in told
     assert daemon.ask("status").stdout.splitlines()[-1] == "0 jobs wait, 0 at work, 0 given up; 1 worker"
     assert json.loads(daemon.ask("status", "--json").stdout)["work"]["workers"] == 1
     assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
