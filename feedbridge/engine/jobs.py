@@ -105,6 +105,12 @@ class Jobs:
             self._defer_once(connection, RENDER, self._families)
             self._defer_once(connection, INDEX, [""])
 
+    def take_along(self, lock: str | None) -> None:
+        """Do with a job that has just begun what others were to do: several were handed over at the same instant."""
+        if lock:
+            with self._store.transaction() as connection:
+                jobs.take_along(connection, lock)
+
     def render_again(self, family: str) -> None:
         """Let a family be written that waits for copies of its pictures."""
         with self._store.transaction() as connection:

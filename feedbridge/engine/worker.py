@@ -50,6 +50,9 @@ LOOK_SECONDS = 1.0
 
 HEARTBEAT_SECONDS = jobs.STALLED_SECONDS / 3
 
+PATIENCE_SECONDS = 5.0
+"""After so long without an answer the database is away."""
+
 AWAY_SECONDS = 1.0
 """After so long a database that was away is tried again."""
 
@@ -95,10 +98,11 @@ class _Worker:
             metrics=Metrics(),
         )
         self._patience = publishing.Patience(COPIES_SECONDS)
-        self._app = App(connector=PsycopgConnector(kwargs=parameters_of(loaded.site.store), min_size=1, max_size=2))
+        parameters = parameters_of(loaded.site.store)
+        self._app = App(connector=PsycopgConnector(kwargs=parameters, min_size=1, max_size=2, timeout=PATIENCE_SECONDS))
         self._app.task(name=POLL, pass_context=True, retry=AGAIN)(self._poll)
         self._app.task(name=RENDER, pass_context=True, retry=AGAIN)(self._render)
-        self._app.task(name=INDEX, retry=AGAIN)(self._index)
+        self._app.task(name=INDEX, pass_context=True, retry=AGAIN)(self._index)
         self._app.task(name=LOOK_OVER, retry=AGAIN)(self._look_over)
 
     async def run(self) -> int:
@@ -185,6 +189,7 @@ class _Worker:
 
     async def _render(self, context: JobContext, *, family: str) -> None:
         """Write what is due of a family; who tried it before may have written, and not come to tell."""
+        await self._in_store(partial(self._jobs.take_along, context.job.lock))
         write = partial(publishing.publish_family, self._store, self._settings, family, patience=self._patience)
         report = await _in_thread(self._publishing, partial(_reported, partial(write, now=_now())))
         if report.written or context.job.attempts:
@@ -193,8 +198,9 @@ class _Worker:
             await self._in_store(partial(self._jobs.render_again, family))
         await self._tell(report)
 
-    async def _index(self) -> None:
+    async def _index(self, context: JobContext) -> None:
         """Write the list of all feeds."""
+        await self._in_store(partial(self._jobs.take_along, context.job.lock))
         write = partial(publishing.publish_indexes, self._store, self._settings)
         await self._tell(await _in_thread(self._publishing, partial(_reported, write)))
 

@@ -61,6 +61,12 @@ def awaited(connection: Connection, locks: Sequence[str]) -> set[str]:
     return set(connection.scalars(text(query), {"locks": list(locks)}))
 
 
+def take_along(connection: Connection, lock: str) -> None:
+    """Drop the jobs with a lock that wait to be begun, for one that has just begun sees to what they were to see to."""
+    query = "DELETE FROM procrastinate_jobs WHERE lock = :lock AND status = 'todo' AND attempts = 0"
+    connection.execute(text(query), {"lock": lock})
+
+
 def waiting(connection: Connection, task: str) -> int:
     """How many jobs of a kind wait."""
     query = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND task_name = :task"

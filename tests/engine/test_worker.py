@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,10 @@ import pytest
 from procrastinate.schema import SchemaManager
 
 from feedbridge.engine.jobs import Jobs
-from feedbridge.store.database import Store
+from feedbridge.store.database import REVISIONS, Store
 
 if TYPE_CHECKING:
-    from tests.conftest import Daemon, Site, Web
+    from tests.conftest import Daemon, PostgreSQL, Site, Web
 
 Start = Callable[..., "Daemon"]
 
@@ -58,6 +59,9 @@ def test_work_waits_for_a_worker(crew: "Site", start: Start) -> None:
     words = [sys.executable, "-m", "feedbridge", "db", "upgrade", "--config", str(crew.write_config())]
     told = [subprocess.run(words, check=True, capture_output=True, text=True).stdout for _ in range(2)]
     assert all("the newest" in one for one in told)
+    assert crew.query("SELECT version_num, to_regclass('procrastinate_jobs')::text FROM alembic_version") == [
+        (REVISIONS[-1], "procrastinate_jobs")
+    ]
     daemon = start(crew)
     daemon.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'poll'") == [(1,)])
     assert daemon.stop()[0] == 0
@@ -82,6 +86,59 @@ def test_a_worker_that_is_told_to_stop_leaves_its_work_to_others(crew: "Site", w
     other.wait(lambda: other.lines("refresh changed"))
     assert crew.query("SELECT count(*), count(error) FROM polls") == [(1, 0)]
     assert len(web.times("/slow")) == 2
+
+
+def test_a_family_is_written_once_however_many_saw_changes(crew: "Site", start: Start) -> None:
+    """Workers that settle at the same instant do not see each other's jobs: the first that is begun does them all."""
+    crew.archive.write_many(1)
+    settings, render = crew.settings(), "SELECT status FROM procrastinate_jobs WHERE task_name = 'render'"
+    with ExitStack() as opened:
+        stores = [opened.enter_context(Store(crew.address, write=True, shared=True)) for _ in range(5)]
+        handing = [Jobs(store, settings) for store in stores]
+        handing[0].bring_up_to_date()
+        with ExitStack() as settling:
+            for one, store in zip(handing, stores, strict=True):
+                one.render(settling.enter_context(store.transaction()), ["voa"])
+        assert crew.query(render) == [("todo",)] * 5
+        with stores[0].transaction() as connection:
+            handing[0].render(connection, ["voa"])
+        assert crew.query(render) == [("todo",)] * 5
+        crew.query("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) FROM procrastinate_jobs)")
+        handing[1].take_along("render news")
+        assert crew.query(render) == [("doing",)]
+        with stores[0].transaction() as connection:
+            handing[0].render(connection, ["voa"])
+            handing[0].render(connection, ["voa"])
+        assert sorted(crew.query(render)) == [("doing",), ("todo",)]
+    daemon, worker = start(crew), start(crew, "worker")
+    worker.wait(lambda: crew.query("SELECT count(*) FROM procrastinate_jobs") == [(0,)] and worker.lines("published"))
+    assert len([line for line in worker.lines("published") if line["files"] == 4]) == 1
+    assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
+
+
+def test_a_daemon_and_its_workers_outlive_a_restart_of_the_database(
+    crew: "Site", web: "Web", start: Start, stopping: "PostgreSQL"
+) -> None:
+    """They say so, go on serving, and when it is back do what has come up meanwhile."""
+    crew.archive.write_many(1)
+    web.feed("/feed", "one")
+    crew.add_feed("site", web.url("/feed"), every="2s", min="1s")
+    daemon, worker = start(crew), start(crew, "worker")
+    daemon.ready()
+    daemon.wait(lambda: len(daemon.titles()) == 2)
+    stopping.stop()
+    daemon.wait(lambda: daemon.lines("the schedule cannot be kept"))
+    worker.wait(lambda: worker.lines("jobs cannot be looked for"))
+    assert len(daemon.titles()) == 2
+    assert not daemon.answers("/readyz")
+    crew.archive.write_many(1, start=1)
+    web.feed("/feed", "one", "two")
+    stopping.start()
+    daemon.wait(lambda: daemon.answers("/readyz"))
+    daemon.wait(lambda: len(daemon.titles()) == 4)
+    assert crew.query("SELECT count(*) FROM polls WHERE error IS NOT NULL") == [(0,)]
+    assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
+    assert crew.query("SELECT count(*) FROM sources WHERE claimed_at IS NOT NULL") == [(0,)]
 
 
 def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:
