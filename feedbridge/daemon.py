@@ -568,9 +568,9 @@ class _Daemon:
         """Be the only one of all processes that share the store who does something; False: another is at it."""
         held = contextlib.ExitStack()
         take = partial(held.enter_context, self._store.exclusively(f"feedbridge: {name}"))
-        is_ours = await self._in_thread(self._picturing, take)
+        check = await self._in_thread(self._picturing, take)
         try:
-            yield is_ours
+            yield check is not None
         finally:
             await self._in_thread(self._picturing, held.close)
 

@@ -181,14 +181,14 @@ def publish_family(
         PublishError: The output folder cannot be used at all, or another process writes the family.
         SettingsError: The keys that sign pictures cannot be used.
     """
-    folder = OutputFolder(settings.site.output)
-    folder.prepare(sweep=False)
     for table in settings.feed:
         if table.name != name:
             continue
-        with store.exclusively(_lock(name)) as is_ours:
-            if not is_ours:
+        with store.exclusively(_lock(name)) as check:
+            if check is None:
                 raise PublishError(f'feed "{name}": another process is writing it')
+            folder = OutputFolder(settings.site.output, check=check)
+            folder.prepare(sweep=False)
             names = [source.name for source in settings.sources_of(table)]
             with store.transaction() as connection:
                 outputs = rows.written(connection, below=[f"feeds/{name}{following}" for following in "./-"])
@@ -210,11 +210,11 @@ def publish_indexes(store: Store, settings: Settings, *, report: Report) -> None
         StoreError: The store cannot be read or written.
         PublishError: The output folder cannot be used at all, or another process is at it.
     """
-    folder = OutputFolder(settings.site.output)
-    folder.prepare(sweep=False)
-    with store.exclusively(_lock(rows.INDEX)) as is_ours:
-        if not is_ours:
+    with store.exclusively(_lock(rows.INDEX)) as check:
+        if check is None:
             raise PublishError("the list of all feeds: another process is writing it")
+        folder = OutputFolder(settings.site.output, check=check)
+        folder.prepare(sweep=False)
         with store.transaction() as connection:  # first: what is written from now on is not swept away
             outputs = rows.written(connection, but=f"{ENTRIES}/")
             facts = visits.facts(connection)

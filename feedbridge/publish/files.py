@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from feedbridge.errors import PublishError
@@ -25,10 +25,15 @@ class OutputFolder:
 
     A file is written by one process at a time. Every method raises PublishError, which names the file; what stands
     there stays. It is an OutputError where no other file would fare better.
+
+    Args:
+        root: The folder.
+        check: Raises where others may be writing by now: before anything is put in place, or removed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, check: Callable[[], None] = lambda: None) -> None:
         self._root = root
+        self._check = check
         self._touched: set[Path] = set()
 
     def prepare(self, *, sweep: bool = True) -> None:
@@ -61,6 +66,7 @@ class OutputFolder:
             beside = target.with_name(f".{target.name}{_BESIDE}")
             try:
                 _write(beside, body)
+                self._check()
                 beside.replace(target)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -136,6 +142,7 @@ class OutputFolder:
                 return True
             if hashlib.sha256(body).hexdigest() != body_digest:
                 return False
+            self._check()
             target.unlink()
             self._touched.add(target.parent)
             if target.parent != self._root and _is_empty(target.parent):

@@ -1,13 +1,14 @@
 """The store: opened, brought up to date, and written in transactions, whichever database keeps it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from feedbridge.errors import StoreError
 from feedbridge.store.dialects import take_lock, unlock
@@ -19,6 +20,9 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 COPYING = "copying"
 """The table that is there while a store is being copied into the database."""
+
+Check = Callable[[], None]
+"""Raises StoreError where what was ours alone no longer is."""
 
 _FILE = "sqlite:///"
 
@@ -137,17 +141,18 @@ class Store:
             yield connection
 
     @contextlib.contextmanager
-    def exclusively(self, name: str, *, waits: bool = False) -> Iterator[bool]:
-        """Do something that no two processes do at a time; False: another is at it.
+    def exclusively(self, name: str, *, waits: bool = False) -> Iterator[Check | None]:
+        """Do something that no two processes do at a time; None: another is at it.
 
-        Where the store is not shared, nobody else can be. A connection is taken up meanwhile.
+        Where the store is not shared, nobody else can be. A connection is taken up meanwhile, and if it is lost, others
+        may begin: what is given finds out.
 
         Args:
             name: What is done.
             waits: Wait until no other is at it.
         """
         if self.is_alone:
-            yield True
+            yield lambda: None
             return
         with in_words(self.name, self._home.explain):
             connection = self._home.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -155,11 +160,15 @@ class Store:
             with in_words(self.name, self._home.explain):
                 is_ours = take_lock(connection, name, waits=waits)
             try:
-                yield is_ours
+                yield partial(self._check, connection) if is_ours else None
             finally:
                 if is_ours:
-                    with contextlib.suppress(DBAPIError):  # the connection is lost, and the lock with it
+                    with contextlib.suppress(SQLAlchemyError):  # the connection is lost, and the lock with it
                         unlock(connection, name)
+
+    def _check(self, connection: Connection) -> None:
+        with in_words(self.name, self._home.explain):
+            connection.execute(text("SELECT 1"))
 
     def back_up(self, target: Path) -> None:
         """Copy the store as it is now, whole or not at all, whoever is writing to it.

@@ -1,4 +1,4 @@
-"""Many processes on one schedule while they are killed and the database restarts: in the end all is as in quiet.
+"""Many processes on one schedule while they are killed, or frozen, and the database restarts: in the end all is as in quiet.
 
 `TESTS_STORM` is the number of sources, `TESTS_STORM_WORKERS` that of workers; `TESTS_STORM_QUIET`: nobody is killed.
 """
@@ -142,7 +142,7 @@ class Crew:
         self.hour = multiprocessing.get_context("spawn").Value("i", 0)
         self.schedulers: list[SpawnProcess] = []
         self.workers: list[tuple[subprocess.Popen[bytes], Path]] = []
-        self.killed = 0
+        self.killed = self.frozen = 0
         self._numbers = itertools.count()
 
     def begin(self, *, schedulers: int, workers: int) -> None:
@@ -171,6 +171,13 @@ class Crew:
             del self.workers[0]
             self.killed += 1
             self.begin_worker()
+
+    def freeze_worker(self, seconds: float) -> None:
+        """Stop one for so long that it is thought dead; then it goes on, and knows nothing of it."""
+        frozen, _ = self.workers[-1]
+        frozen.send_signal(signal.SIGSTOP)
+        self.frozen += 1
+        threading.Timer(seconds, frozen.send_signal, [signal.SIGCONT]).start()
 
     def is_done(self) -> bool:
         """Whether all that is due by the clock of the test is done."""
@@ -243,6 +250,8 @@ def test_all_is_done_once_in_a_storm(
                 time.sleep(0.05)
                 if not IS_QUIET and time.monotonic() - killed > 1:
                     crew.kill_worker()
+                    if crew.killed % 3 == 2:
+                        crew.freeze_worker(STALLED_SECONDS * 1.5)
                     killed = time.monotonic() + chance.random() / 2
                 if is_to_restart and time.monotonic() - began > 1:
                     stopping.stop(signal.SIGINT)
@@ -257,7 +266,8 @@ def test_all_is_done_once_in_a_storm(
         last = time.monotonic() - began
     finally:
         crew.end()
-    print(f"{SOURCES} sources, {WORKERS} workers, {crew.killed} killed, {sum(upstream.asked.values())} requests;")
+    print(f"{SOURCES} sources, {WORKERS} workers, {crew.killed} of them killed and {crew.frozen} frozen,")
+    print(f"{sum(upstream.asked.values())} requests;")
     print(f"rounds took {[round(one, 2) for one in seconds]} s, all was written {last:.2f} s after the last,")
     print(f"polls a second: {[round(SOURCES / one, 1) for one in seconds]}")
     assert upstream.most == 1

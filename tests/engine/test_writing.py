@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Engine, event
 
 from feedbridge import publishing
-from feedbridge.errors import PublishError
+from feedbridge.errors import PublishError, StoreError
 from feedbridge.store.database import Store
 from feedbridge.store.postgresql import CONNECTIONS
 
 if TYPE_CHECKING:
-    from tests.conftest import Site
+    from tests.conftest import PostgreSQL, Site
 
 
 @contextmanager
@@ -155,9 +155,34 @@ def test_two_processes_do_not_write_one_family(remote: "Site") -> None:
         Store(remote.address, write=True, shared=True) as one,
         Store(remote.address, write=True, shared=True) as other,
     ):
-        with one.exclusively("feedbridge: news") as is_ours:
-            assert is_ours
+        with one.exclusively("feedbridge: news") as check:
+            assert check
             with pytest.raises(PublishError, match=r'feed "news": another process is writing it'):
                 publishing.publish_family(other, settings, "news", now=remote.now, report=report)
             publishing.publish_family(other, settings, "about", now=remote.now, report=report)
         publishing.publish_family(other, settings, "news", now=remote.now, report=report)
+
+
+def test_who_was_alone_notices_that_it_is_no_longer(remote: "Site", stopping: "PostgreSQL") -> None:
+    """After a restart of the database others may write: what is written from then on is not put in place."""
+    furnish(remote, values=3)
+
+    class Written(list[str]):
+        """Restarts the database when the first file is written."""
+
+        def append(self, path: str) -> None:
+            if not self:
+                stopping.stop()
+                stopping.start()
+            super().append(path)
+
+    report = publishing.Report(written=Written())
+    remote.forget_public()
+    with Store(remote.address, write=True, shared=True) as store:
+        with pytest.raises(StoreError, match="the server was stopped or restarted meanwhile"):
+            publishing.publish_family(store, remote.settings(), "about", now=remote.now, report=report)
+        before = remote.published()
+        assert len(before) == 4
+        publishing.publish_family(store, remote.settings(), "about", now=remote.now, report=publishing.Report())
+    assert len(remote.published()) == 3 * 4
+    assert before.items() <= remote.published().items()
