@@ -18,7 +18,6 @@ import uvloop
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 
 from feedbridge import composing, polling, publishing
 from feedbridge.asking import Web
@@ -143,7 +142,7 @@ class _Worker:
                 await working
             except asyncio.CancelledError:
                 pass
-            except (ConnectorException, DatabaseError, PoolTimeout, OSError) as error:
+            except (ConnectorException, DatabaseError, OSError) as error:
                 self._log.error("jobs cannot be looked for", error=str(error.__cause__ or error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(told), AWAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Many processes on one schedule while they are killed, or frozen, and the database restarts: in the end all is as in quiet.
+"""Many processes on one schedule while they are killed or frozen, and the database restarts: all ends as in quiet.
 
 `TESTS_STORM` is the number of sources, `TESTS_STORM_WORKERS` that of workers; `TESTS_STORM_QUIET`: nobody is killed.
 """
