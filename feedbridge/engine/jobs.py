@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from procrastinate import App, RetryStrategy, SyncPsycopgConnector
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection
 
+from feedbridge.errors import StoreError
 from feedbridge.polling import Schedule
 from feedbridge.settings import Settings
 from feedbridge.store import jobs, turns
@@ -36,7 +38,7 @@ given up after eight minutes; when all is looked over, what is due is handed ove
 
 
 class Jobs:
-    """Hands over work."""
+    """Hands over work. Every method raises StoreError where the database does not take it."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
@@ -147,4 +149,7 @@ class Jobs:
             schedule_in={"seconds": after.total_seconds()} if after else None,
             connection=jobs.driver(connection),
         )
-        job.defer(**words)
+        try:
+            job.defer(**words)
+        except ConnectorException as error:
+            raise StoreError(f"{self._store.name}: takes no jobs ({error.__cause__ or error})") from error

@@ -39,7 +39,7 @@ def bring_up_to_date(connection: Connection) -> bool:
     if not is_there(connection):
         due = [folder / "schema.sql"]
     for script in due:
-        driver(connection).execute(script.read_text(encoding="utf-8"))
+        connection.execution_options(no_parameters=True).exec_driver_sql(script.read_text(encoding="utf-8"))
     for name in sorted(known.keys() - seen):
         connection.execute(text("INSERT INTO procrastinate_migrations VALUES (:name)"), {"name": name})
     return bool(due)

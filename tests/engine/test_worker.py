@@ -12,6 +12,7 @@ import pytest
 from procrastinate.schema import SchemaManager
 
 from feedbridge.engine.jobs import Jobs
+from feedbridge.errors import StoreError
 from feedbridge.store.database import REVISIONS, Store
 
 if TYPE_CHECKING:
@@ -153,6 +154,17 @@ def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:
     with Store(crew.address, write=True) as store:
         assert [Jobs(store, crew.settings()).bring_up_to_date() for _ in range(2)] == [True, False]
     assert crew.query(functions) == [(1,)]
+
+
+def test_a_job_that_the_database_does_not_take_is_an_error_of_the_store(crew: "Site") -> None:
+    """And of no source: what was to be handed over with it is undone."""
+    with Store(crew.address, write=True, shared=True) as store:
+        handing = Jobs(store, crew.settings())
+        handing.bring_up_to_date()
+        with crew.refusing("procrastinate_jobs", "no room"), pytest.raises(StoreError, match=r"jobs \(no room"):
+            handing.look_over()
+        handing.look_over()
+    assert crew.query("SELECT count(*) FROM procrastinate_jobs") == [(1,)]
 
 
 def test_a_worker_is_for_an_installation_that_has_some(site: "Site") -> None:
