@@ -244,7 +244,7 @@ class _Daemon:
         self._pulse = _Pulse(dispatched=time.monotonic())
         self._running: set[asyncio.Task[None]] = set()
         self._watches: list[asyncio.Task[None]] = []
-        self._noticed: set[str] = set()
+        self._noticed: dict[str, watching.Noticed] = {}
         self._to_give_back: list[Claim] = []
         self._cut_short: set[str] = set()
 
@@ -410,7 +410,7 @@ class _Daemon:
         for name in noticed:
             self._schedule.hasten(name, now=now)
             if self._jobs and name not in at_work:
-                self._noticed.discard(name)
+                self._noticed.pop(name, None)
 
     def _give_back(self) -> None:
         """Settle the claims of refreshes that broke off, once the store can be written again."""
@@ -451,9 +451,9 @@ class _Daemon:
 
     async def _work_on(self, claim: Claim) -> None:
         """Refresh a source; where the store does not take it, its claim is given back later."""
-        self._noticed.discard(claim.name)
+        noticed = self._noticed.pop(claim.name, None)
         try:
-            await self._hands.poll_batch([claim], now=_now(), settled=self._note)
+            await self._hands.poll_batch([claim], now=_now(), settled=self._note, noticed=noticed)
         except FeedbridgeError:
             self._to_give_back.append(claim)
         except Exception:
@@ -616,7 +616,7 @@ class _Daemon:
             self._watch()
             self._to_count |= {source.name for source in fresh.source}
             self._due_to_publish.set()
-            self._noticed |= moved
+            self._noticed |= dict.fromkeys(moved)
             await self._in_thread(self._scheduling, partial(self._take_up, moved))
         except SettingsError as error:
             self._log.error("settings refused, the old ones stay in force", error=str(error))
@@ -652,15 +652,18 @@ class _Daemon:
         for source in self._settings.source:
             if isinstance(source, ArchiveSource):
                 folders.setdefault(source.path, []).append(source.name)
-        self._noticed &= {source.name for source in self._settings.source}
+        names = {source.name for source in self._settings.source}
+        self._noticed = {name: places for name, places in self._noticed.items() if name in names}
         self._watches = [
             asyncio.create_task(watching.watch_folder(folder, partial(self._notice, names)))
             for folder, names in folders.items()
         ]
 
-    def _notice(self, names: Sequence[str]) -> None:
+    def _notice(self, names: Sequence[str], places: watching.Noticed) -> None:
         """Something happened in the folder of these sources: refresh them now, or once more if they are at work."""
-        self._noticed.update(names)
+        for name in names:
+            known = self._noticed.get(name, frozenset())
+            self._noticed[name] = None if known is None or places is None else known | places
         self._start(self._dispatch, "dispatch")
 
     def _check_store(self) -> str | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -112,6 +113,7 @@ class Schedule:
     def use(self, settings: Settings) -> None:
         """Take the sources from these settings."""
         self._sources = {source.name: source for source in settings.source}
+        self._looked_at: dict[str, datetime] = {}
         self._hosts = {source.name: host_of(source.url) for source in settings.source if isinstance(source, FeedSource)}
         self._output = settings.site.output
 
@@ -272,7 +274,9 @@ class Schedule:
         self._ahead, self._looked = (ahead if was_set else before), monotonic
         return ahead - before if was_set else None
 
-    def poll(self, claim: Claim, *, now: datetime, stop: threading.Event) -> Polled:
+    def poll(
+        self, claim: Claim, *, now: datetime, stop: threading.Event, noticed: frozenset[Path] | None = None
+    ) -> Polled:
         """Refresh a claimed folder, and say when it is due again.
 
         Args:
@@ -280,6 +284,8 @@ class Schedule:
                 set in between.
             now: The time of the refresh; aware.
             stop: Set when it is to end early.
+            noticed: The places where something changed; None where it may be anywhere. All of the folder is looked at
+                once in its rhythm nevertheless, for not every change is noticed.
 
         Raises:
             StoreError: The store cannot be written; the claim is given back by the next start.
@@ -292,10 +298,15 @@ class Schedule:
         source = self._sources.get(claim.name)
         if not isinstance(source, ArchiveSource):
             return self.give_back(claim)
+        looked = self._looked_at.pop(claim.name, None)
+        if looked is None or abs(now - looked) >= schedule.base_interval(rhythm_of(source), now=now):
+            noticed = None
         try:
-            tally = refresh(self._store, source, Wish(now=now, leave_out=self._output), heed)
+            tally = refresh(self._store, source, Wish(now=now, leave_out=self._output, noticed=noticed), heed)
         except Stopped:
             return self.give_back(claim)
+        if not tally.error and (seen := now if tally.is_whole else looked):
+            self._looked_at[claim.name] = seen
         return self.settle(claim, tally)
 
     def settle(self, claim: Claim, tally: Tally) -> Polled:

@@ -88,7 +88,8 @@ class _Refresh:
 
     def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
         if (listing := self._noticed()) is not None:
-            gone, due = self.compare(listing, is_whole=False)
+            self._tally.is_whole = False
+            gone, due = self.compare(listing)
         else:
             listed(listing := folder.list_folder(self._request))
             gone, due = self.compare(listing)
@@ -108,17 +109,15 @@ class _Refresh:
             return None
         return folder.look_at(self._request, noticed)
 
-    def compare(self, listing: folder.Listing, *, is_whole: bool = True) -> tuple[list[str], list[folder.FoundFile]]:
+    def compare(self, listing: folder.Listing) -> tuple[list[str], list[folder.FoundFile]]:
         """The files that are gone, and those that are to be read.
 
-        Args:
-            listing: What the folder holds.
-            is_whole: Or else only files that are there; the others are as the store has them.
+        Where the listing is not of the whole folder, the other files are as the store has them.
 
         Raises:
             FetchError: More than half of all are gone.
         """
-        keys = listing.keys()
+        keys, is_whole = listing.keys(), self._tally.is_whole
         with self._store.transaction() as connection:
             self._standing = articles.standing(connection, self._state.row, keys=None if is_whole else keys)
         self._tally.files = len(listing.files)

@@ -51,6 +51,7 @@ class Tally:
         kind: The kind of the source.
         files: Files that the folder holds, or entries that the feed holds.
         read: Those that were read, being new or changed.
+        is_whole: All that the source holds was looked at, and not only what was noticed.
         same: Articles that were told again as they were.
         unusable: Files or entries that hold no article, or could not be read, with the reason.
         error: Why the refresh failed, or None.
@@ -66,6 +67,7 @@ class Tally:
     read: int = 0
     new: int = 0
     changed: int = 0
+    is_whole: bool = True
     same: int = 0
     unusable: list[tuple[str, str]] = field(default_factory=list)
     error: str | None = None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from feedbridge import schedule
 from feedbridge.errors import FeedbridgeError
@@ -23,6 +24,7 @@ _NAMED_FILES = 20
 _REMEMBERED_FILES = 200
 _NAME_LENGTH = 200
 
+Noticed = frozenset[Path] | None
 Settled = Callable[[Polled], None]
 """Told what became of each source, as soon as it is settled."""
 
@@ -58,37 +60,45 @@ class Hands:
         self._log = logger()
         self._left_out: dict[str, set[tuple[str, str]]] = {}
 
-    async def poll_batch(self, claims: Sequence[Claim], *, now: datetime, settled: Settled) -> None:
+    async def poll_batch(
+        self, claims: Sequence[Claim], *, now: datetime, settled: Settled, noticed: Noticed = None
+    ) -> None:
         """Refresh sources, all at once as far as their hosts allow it, and say when they are due again.
+
+        Args:
+            claims: Of the sources.
+            now: The instant of the refreshes; aware.
+            settled: Told of each.
+            noticed: Of a folder: where something changed, as far as that is known.
 
         Raises:
             StoreError: The store did not take all of it; those that `settled` was not told of are claimed still.
         """
         results = await asyncio.gather(
-            *(self._poll(claim, now=now, settled=settled) for claim in claims), return_exceptions=True
+            *(self._poll(claim, now=now, settled=settled, noticed=noticed) for claim in claims), return_exceptions=True
         )
         for error in results:
             if error is not None:
                 raise error
 
-    async def _poll(self, claim: Claim, *, now: datetime, settled: Settled) -> None:
+    async def _poll(self, claim: Claim, *, now: datetime, settled: Settled, noticed: Noticed) -> None:
         began = time.monotonic()
         self._metrics.late((now - claim.due).total_seconds())
         try:
-            done = await self._refresh(claim, now=now)
+            done = await self._refresh(claim, now=now, noticed=noticed)
         except FeedbridgeError as error:
             self._log.error("refresh broke off", source=claim.name, error=str(error))
             raise
         self._tell(done, seconds=time.monotonic() - began)
         settled(done)
 
-    async def _refresh(self, claim: Claim, *, now: datetime) -> Polled:
+    async def _refresh(self, claim: Claim, *, now: datetime, noticed: Noticed) -> Polled:
         """Refresh a source; what nobody thought of is its failure alone."""
         try:
             if isinstance(source := self._schedule.source(claim.name), FeedSource):
                 tally = await self._visitor.refresh(source, Wish(now=now))
                 return await self._visitor.in_thread(partial(self._schedule.settle, claim, tally))
-            return await self._in_thread(partial(self._schedule.poll, claim, now=now, stop=self._stop))
+            return await self._in_thread(partial(self._schedule.poll, claim, now=now, stop=self._stop, noticed=noticed))
         except FeedbridgeError:
             raise
         except Exception as error:  # noqa: BLE001  (told, and remembered)
@@ -130,8 +140,8 @@ class Hands:
         """Name files and entries that cannot be used, each once; of many, the first few."""
         before = self._left_out.pop(tally.source, set())
         noted = [(path[:_NAME_LENGTH], reason) for path, reason in tally.unusable[:_REMEMBERED_FILES]]
-        if noted:
-            self._left_out[tally.source] = set(noted)
+        if kept := set(noted) if tally.is_whole else before | set(noted):
+            self._left_out[tally.source] = kept
         fresh = [(path, reason) for path, reason in noted if (path, reason) not in before]
         for path, reason in fresh[:_NAMED_FILES]:
             self._log.warning("left out", source=tally.source, path=path, reason=reason)

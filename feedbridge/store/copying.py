@@ -32,12 +32,12 @@ from sqlalchemy import (
 from feedbridge.errors import StoreError
 from feedbridge.store.database import COPYING, Store, is_there
 from feedbridge.store.dialects import as_key
-from feedbridge.store.schema import articles, holders, metadata, polls
+from feedbridge.store.schema import articles, holders, metadata, polls, turns
 
 Progress = Callable[[str, int, int], None]
 """Told the table, and how many of its rows of how many are copied."""
 
-_LEFT_BEHIND = {holders.name}
+_LEFT_BEHIND = {holders.name, turns.name}
 _BLANK = {"sources": ("claimed_at", "claimed_by")}
 _KEYS = {"articles": ("uid",), "aliases": ("alias",), "feed_entries": ("uid",)}
 """Texts that somebody else wrote, and that are looked up."""
