@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import feedbridge
 from feedbridge.errors import FetchError, Gone, ParseError, Refused
 from feedbridge.fetch.client import Answer, Ask, Client, basic, login_of
-from feedbridge.fetch.manners import Manners
+from feedbridge.fetch.manners import Manners, Turns
 from feedbridge.reach import host_of
 from feedbridge.settings import FeedSource, Site
 from feedbridge.workers import Job, Readers, Reading
@@ -35,9 +35,9 @@ class Found:
 class Web:
     """The way to sites; one for the whole process, used as `async with`."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, turns: Turns | None = None) -> None:
         self._site = site
-        self._manners = Manners(pause=site.pause, rules=site.host_rule)
+        self._manners = Manners(pause=site.pause, rules=site.host_rule, shared=turns)
         self._client = Client(user_agent=user_agent(site))
         self._readers = Readers()
         self._opened = contextlib.AsyncExitStack()
@@ -64,9 +64,9 @@ class Web:
         self._site = site
         self._manners.use(pause=site.pause, rules=site.host_rule)
 
-    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
-        """Wait until the host of an address has time for us."""
-        return self._manners.turn(host_of(url))
+    def turn(self, source: FeedSource, url: str) -> AbstractAsyncContextManager[None]:
+        """Wait until the host of an address has time for us, for one request of a source."""
+        return self._manners.turn(host_of(url), at_most=source.timeout)
 
     def asked_to_wait(self, host: str, source: str, *, until: datetime) -> None:
         """Remember that a host wishes to be left alone."""
@@ -141,7 +141,7 @@ class Web:
                     if named is not None:
                         raise ParseError("is a page, too, though another page names it as its feed")
                     named = reading.index.request.url
-            async with self.turn(named):
+            async with self.turn(source, named):
                 answer = await self._fetch_named(source, named, now=now)
 
     async def _fetch_named(self, source: FeedSource, url: str, *, now: datetime) -> Answer:

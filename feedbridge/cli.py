@@ -34,6 +34,8 @@ app = typer.Typer(
 
 _db = typer.Typer(help="Look after the database that keeps the store.", no_args_is_help=True)
 app.add_typer(_db, name="db")
+_store = typer.Typer(help="Move the store.", no_args_is_help=True)
+app.add_typer(_store, name="store")
 
 _SHOWN = 20
 """Lines of one kind that a summary shows."""
@@ -108,6 +110,23 @@ def run(config: Config = None, rebuild: Rebuild = False) -> None:
         logs.set_up()
         _load(config)
         raise typer.Exit(daemon.run(_path(config), os.environ, rebuild=rebuild))
+
+
+@app.command()
+def worker(config: Config = None) -> None:
+    """Refresh and write what daemons hand over, beside other workers."""
+    with _errors():
+        from feedbridge import logs
+
+        logs.set_up()
+        settings = _load(config)
+        if settings.site.engine != "procrastinate":
+            raise SettingsError(
+                f'{_path(config)}: [site]: engine: workers are for "procrastinate"; it says "{settings.site.engine}"'
+            )
+        from feedbridge.engine import worker
+
+        raise typer.Exit(worker.work(settings))
 
 
 @app.command()
@@ -290,13 +309,40 @@ def upgrade(config: Config = None, as_json: AsJson = False) -> None:
         from feedbridge import reports
         from feedbridge.store.database import REVISIONS, Store
 
-        with Store(_load(config).site.store, write=True) as store:
+        settings = _load(config)
+        with Store(settings.site.store, write=True) as store:
             name, before, after = store.name, store.found, REVISIONS[-1]
+            if settings.site.engine != "local":
+                from feedbridge.engine.jobs import Jobs
+
+                Jobs(store, settings).bring_up_to_date()
         _print(
             as_json,
             {"store": name, "from": before, "to": after},
             lambda: [reports.upgrade_line(name, before=before, after=after)],
         )
+
+
+@_store.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="The store as it is: a file of SQLite.")],
+    target: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Where it is to be: postgresql+psycopg://USER@HOST/DATABASE.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a store from its file into an empty database of PostgreSQL; one that was broken off goes on."""
+    with _errors():
+        from feedbridge import reports
+        from feedbridge.store.copying import copy_store
+        from feedbridge.terminal import Bar
+
+        bar = Bar(sys.stderr)
+        try:
+            done = copy_store(source, target, bar)
+        finally:
+            bar.close()
+        _print(as_json, done._asdict(), lambda: reports.copy_lines(done))
 
 
 def _path(config: Path | None) -> Path:

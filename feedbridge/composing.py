@@ -284,6 +284,11 @@ def forms_of(settings: Settings, table: FeedTable, number: int) -> tuple[str, ..
     return (*table.formats, PAGE) if has_page else table.formats
 
 
+def paths_of(settings: Settings, table: FeedTable, feed: FeedRow, number: int) -> list[str]:
+    """The files of a document, one for each format."""
+    return [document_path(feed.name, number, form) for form in forms_of(settings, table, number)]
+
+
 def has_archive_pages(settings: Settings, table: FeedTable) -> bool:
     """Whether each archive document of a feed has a page."""
     return settings.pages_of(table) in ("archives", "entries")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import uvloop
@@ -25,6 +25,8 @@ from starlette.routing import BaseRoute
 
 from feedbridge import composing, publishing, schedule, settings, watching
 from feedbridge.asking import Web, user_agent
+from feedbridge.engine.batch import Hands
+from feedbridge.engine.tidings import Tidings
 from feedbridge.errors import FeedbridgeError, PublishError, SettingsError, StoreError
 from feedbridge.fetch.client import Client
 from feedbridge.freshness import Freshness
@@ -33,7 +35,7 @@ from feedbridge.metrics import Metrics
 from feedbridge.pictures.cache import Cache
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.referers import read_referers
-from feedbridge.pipeline import COPIES_SECONDS, VISITING_THREADS, broken_off
+from feedbridge.pipeline import COPIES_SECONDS, VISITING_THREADS
 from feedbridge.policies import SERVE
 from feedbridge.polling import Polled, Schedule, rhythm_of
 from feedbridge.publish import notify
@@ -47,8 +49,10 @@ from feedbridge.store import claims, polls, visits
 from feedbridge.store.claims import Claim
 from feedbridge.store.database import Store
 from feedbridge.systemd import Manager
-from feedbridge.tally import Tally, Wish
 from feedbridge.visiting import Visitor
+
+if TYPE_CHECKING:
+    from feedbridge.engine.jobs import Jobs
 
 Result = TypeVar("Result")
 
@@ -89,7 +93,6 @@ _NOWHERE = Path(os.devnull)
 _STALLED_SECONDS = 60.0
 _POOLS = ("poll", "visit", "picture", "publish", "schedule")
 _NAMED_FILES = 20
-_REMEMBERED_FILES = 200
 _NAME_LENGTH = 200
 
 
@@ -108,7 +111,8 @@ def run(path: Path, environ: Mapping[str, str], *, rebuild: bool = False) -> int
     """
     loaded = settings.load(path, environ)
     sys.setswitchinterval(0.001)  # the event loop gets its turn soon, whatever the working threads do
-    with Store(loaded.site.store, write=True, rebuild=rebuild) as store:
+    shared = loaded.site.engine != "local"
+    with Store(loaded.site.store, write=True, rebuild=rebuild, shared=shared) as store:
         return _run(_Daemon(path, environ, loaded, store).run())
 
 
@@ -216,8 +220,11 @@ class _Daemon:
         self._environ = environ
         self._settings = loaded
         self._store = store
-        self._schedule = Schedule(store, loaded, dice=random.Random())  # noqa: S311  (jitter is no secret)
+        self._jobs = _jobs(store, loaded)
+        beside = self._jobs.render if self._jobs else None
+        self._schedule = Schedule(store, loaded, dice=random.Random(), beside=beside)  # noqa: S311  (jitter is no secret)
         self._metrics = Metrics()
+        self._tidings = Tidings(store, self._metrics)
         self._manager = Manager(environ)
         self._log = logger()
         self._scheduling = ThreadPoolExecutor(1, thread_name_prefix="schedule")
@@ -228,18 +235,25 @@ class _Daemon:
         self._web = Web(loaded.site)
         self._patience = publishing.Patience(COPIES_SECONDS)
         self._visitor = Visitor(store, self._web, in_thread=partial(self._in_thread, self._visiting))
+        self._asked_to_stop = threading.Event()
+        self._hands = Hands(
+            store,
+            self._schedule,
+            self._visitor,
+            in_thread=partial(self._in_thread, self._polling),
+            stop=self._asked_to_stop,
+            metrics=self._metrics,
+        )
         self._visited: set[str] = set()
         self._waiting = 0
         self._look: asyncio.TimerHandle | None = None
         self._to_count = {source.name for source in loaded.source}
-        self._asked_to_stop = threading.Event()
         self._pulse = _Pulse(dispatched=time.monotonic())
         self._running: set[asyncio.Task[None]] = set()
         self._watches: list[asyncio.Task[None]] = []
-        self._noticed: set[str] = set()
+        self._noticed: dict[str, watching.Noticed] = {}
         self._to_give_back: list[Claim] = []
         self._cut_short: set[str] = set()
-        self._left_out: dict[str, set[tuple[str, str]]] = {}
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -265,6 +279,8 @@ class _Daemon:
                 routes=routes,
             )
             await server.start()
+            if self._jobs:
+                await self._in_thread(self._scheduling, self._jobs.bring_up_to_date)
             await self._in_thread(self._scheduling, partial(self._schedule.start, now=_now()))
             await self._visitor.start(now=_now())
             await self._work(settler)
@@ -361,6 +377,18 @@ class _Daemon:
 
     async def _take_due(self, now: datetime) -> None:
         await self._in_thread(self._scheduling, partial(self._bring_up_to_date, sorted(self._noticed), now=now))
+        if self._jobs:
+            self._to_count |= await self._in_thread(self._scheduling, self._tidings.count)
+            await self._in_thread(self._scheduling, partial(self._jobs.dispatch, self._schedule, now=now))
+            work = await self._in_thread(self._scheduling, self._jobs.counts)
+            self._metrics.work(waiting=work.waiting, running=work.running, failed=work.failed, workers=work.workers)
+        else:
+            await self._set_to_work(now)
+        self._waiting = await self._in_thread(self._scheduling, partial(self._schedule.waiting, now=now))
+        self._metrics.queue(self._waiting)
+
+    async def _set_to_work(self, now: datetime) -> None:
+        """Take what is due ourselves, as far as hands are free."""
         free = POLLS_AT_ONCE - sum(task.get_name() == "poll" for task in self._running)
         if free > 0:
             take = partial(self._schedule.take_folders, now=now, limit=free)
@@ -371,8 +399,6 @@ class _Daemon:
             for claim in await self._in_thread(self._scheduling, take):
                 self._visited.add(claim.name)
                 self._begin(self._visit, claim, "visit")
-        self._waiting = await self._in_thread(self._scheduling, partial(self._schedule.waiting, now=now))
-        self._metrics.queue(self._waiting)
 
     def _begin(self, work: Callable[[Claim], Coroutine[Any, Any, None]], claim: Claim, name: str) -> None:
         """Set to work, unless we were told to stop while the source was claimed: the next start gives it back."""
@@ -387,8 +413,11 @@ class _Daemon:
         if set_by:
             self._log.warning("the clock was set; the schedule moves with it", seconds=set_by.total_seconds())
         self._give_back()
+        at_work = self._schedule.at_work(noticed) if self._jobs else ()
         for name in noticed:
             self._schedule.hasten(name, now=now)
+            if self._jobs and name not in at_work:
+                self._noticed.pop(name, None)
 
     def _give_back(self) -> None:
         """Settle the claims of refreshes that broke off, once the store can be written again."""
@@ -413,113 +442,42 @@ class _Daemon:
         self._start(self._dispatch, "dispatch")
 
     async def _poll(self, claim: Claim) -> None:
-        self._noticed.discard(claim.name)
-        began, now = time.monotonic(), _now()
-        self._metrics.late((now - claim.due).total_seconds())
-        work = partial(self._schedule.poll, claim, now=now, stop=self._asked_to_stop)
-        done = await self._finish(claim, self._in_thread(self._polling, work), now=now)
-        if done:
-            self._tell(done, seconds=time.monotonic() - began)
-        if done and claim.name in self._noticed:
+        await self._work_on(claim)
+        if claim.name in self._noticed and claim not in self._to_give_back:
             await self._dispatch()
         else:
             self._look_soon()
 
     async def _visit(self, claim: Claim) -> None:
         """Refresh a source on the web; who is next need not wait long."""
-        self._noticed.discard(claim.name)
-        began, now = time.monotonic(), _now()
-        self._metrics.late((now - claim.due).total_seconds())
         try:
-            done = await self._finish(claim, self._visit_site(claim, now=now), now=now)
+            await self._work_on(claim)
         finally:
             self._visited.discard(claim.name)
-        if done:
-            self._tell(done, seconds=time.monotonic() - began)
         self._look_soon()
 
-    async def _finish(self, claim: Claim, work: Coroutine[Any, Any, Polled], *, now: datetime) -> Polled | None:
-        """Wait for a refresh; where the store does not take it, its claim is given back later, and None is given."""
+    async def _work_on(self, claim: Claim) -> None:
+        """Refresh a source; where the store does not take it, its claim is given back later."""
+        noticed = self._noticed.pop(claim.name, None)
         try:
-            return await self._without_surprise(claim, work, now=now)
-        except FeedbridgeError as error:
+            await self._hands.poll_batch([claim], now=_now(), settled=self._note, noticed=noticed)
+        except FeedbridgeError:
             self._to_give_back.append(claim)
-            self._log.error("refresh broke off", source=claim.name, error=str(error))
-            return None
         except Exception:
             self._to_give_back.append(claim)
             raise
 
-    async def _without_surprise(self, claim: Claim, work: Coroutine[Any, Any, Polled], *, now: datetime) -> Polled:
-        """Wait for a refresh; what nobody thought of is the failure of its source alone."""
-        try:
-            return await work
-        except FeedbridgeError:
-            raise
-        except Exception as error:  # noqa: BLE001  (told, and remembered)
-            self._log.exception("refresh broke off", source=claim.name)
-            return await self._in_thread(self._visiting, partial(self._break_off, claim, error, now=now))
-
-    def _break_off(self, claim: Claim, error: Exception, *, now: datetime) -> Polled:
-        """Remember how a refresh ended, and say when its source is due again."""
-        source = self._schedule.source(claim.name)
-        if source is None:
-            return self._schedule.give_back(claim)
-        return self._schedule.settle(claim, broken_off(self._store, source, error, now=now))
-
-    async def _visit_site(self, claim: Claim, *, now: datetime) -> Polled:
-        """Refresh a source on the web, and say when it is due again.
-
-        Raises:
-            StoreError: The store cannot be written.
-        """
-        source = self._schedule.source(claim.name)
-        if not isinstance(source, FeedSource):
-            return await self._in_thread(self._visiting, partial(self._schedule.give_back, claim))
-        tally = await self._visitor.refresh(source, Wish(now=now))
-        return await self._in_thread(self._visiting, partial(self._schedule.settle, claim, tally))
-
-    def _tell(self, done: Polled, *, seconds: float) -> None:
+    def _note(self, done: Polled) -> None:
+        """See that what a refresh brought is counted and published."""
         tally = done.tally
-        if done.is_lost:
-            self._log.warning("somebody else took the source over meanwhile", source=done.claim.name)
         if tally is None or not tally.asked:
             return
-        if tally.error:
-            outcome, say = "failed", self._log.warning
-        else:
-            outcome, say = ("changed" if tally.new or tally.changed else "unchanged"), self._log.info
-        self._metrics.poll(tally.source, outcome, seconds)
-        self._metrics.articles(tally.source, new=tally.new, changed=tally.changed)
-        words: dict[str, object] = {"source": tally.source, "new": tally.new, "changed": tally.changed}
-        if tally.error:
-            words |= {"error": tally.error, "failures": done.failures}
-            words |= {"next": f"{done.next_poll_at:%Y-%m-%dT%H:%M:%SZ}"} if done.next_poll_at else {}
-            words |= {"ailing": True} if done.failures >= schedule.AILING_AFTER else {}
-            words |= {"gone": True} if tally.gone else {}
-        elif done.claim.failures:
-            self._log.info("source recovered", source=tally.source, failures=done.claim.failures)
-        if outcome != "unchanged":
-            say(f"refresh {outcome}", **words, seconds=round(seconds, 3))
-        self._tell_left_out(tally)
         was_cut_short = tally.source in self._cut_short
         self._cut_short.discard(tally.source)
         if tally.new or was_cut_short:
             self._to_count.add(tally.source)
         if tally.read or (tally.error is None and tally.new) or was_cut_short:
             self._due_to_publish.set()
-
-    def _tell_left_out(self, tally: Tally) -> None:
-        """Name files and entries that cannot be used, each once; of many, the first few."""
-        before = self._left_out.pop(tally.source, set())
-        noted = [(path[:_NAME_LENGTH], reason) for path, reason in tally.unusable[:_REMEMBERED_FILES]]
-        if noted:
-            self._left_out[tally.source] = set(noted)
-        fresh = [(path, reason) for path, reason in noted if (path, reason) not in before]
-        for path, reason in fresh[:_NAMED_FILES]:
-            self._log.warning("left out", source=tally.source, path=path, reason=reason)
-        if len(fresh) > _NAMED_FILES:
-            self._log.warning("more left out", source=tally.source, more=len(tally.unusable) - _NAMED_FILES)
 
     async def _publisher(self) -> None:
         """Write what is due whenever something changed, and again after a pause as long as something failed."""
@@ -563,6 +521,9 @@ class _Daemon:
         if self._asked_to_stop.is_set():
             return report  # the next start publishes what is due
         try:
+            if self._jobs:
+                self._jobs.look_over()
+                return report
             publishing.publish(self._store, self._settings, now=_now(), report=report, patience=self._patience)
         except FeedbridgeError as error:
             report.errors.append(str(error))
@@ -597,16 +558,28 @@ class _Daemon:
             if not self._settings.looks_for_pictures:
                 continue
             try:
-                if time.monotonic() - tidied > HOUSEKEEPING.total_seconds():
-                    tidied = time.monotonic()
-                    if await settler.tidy():
-                        self._due_to_publish.set()
-                while self._tell_settled(await settler.settle()):
-                    pass
+                async with self._alone_at("pictures") as is_ours:
+                    if is_ours and time.monotonic() - tidied > HOUSEKEEPING.total_seconds():
+                        tidied = time.monotonic()
+                        if await settler.tidy():
+                            self._due_to_publish.set()
+                    while is_ours and self._tell_settled(await settler.settle()):
+                        pass
             except (FeedbridgeError, OSError) as error:
                 self._log.error("pictures cannot be looked for", error=str(error))
             except Exception:  # noqa: BLE001  (what nobody thought of must not end all looking)
                 self._log.exception("looking for pictures broke off")
+
+    @contextlib.asynccontextmanager
+    async def _alone_at(self, name: str) -> AsyncIterator[bool]:
+        """Be the only one of all processes that share the store who does something; False: another is at it."""
+        held = contextlib.ExitStack()
+        take = partial(held.enter_context, self._store.exclusively(f"feedbridge: {name}"))
+        check = await self._in_thread(self._picturing, take)
+        try:
+            yield check is not None
+        finally:
+            await self._in_thread(self._picturing, held.close)
 
     def _tell_settled(self, settled: Settled) -> bool:
         """Say what came of looking for pictures; says whether there was something to look for."""
@@ -632,6 +605,8 @@ class _Daemon:
     async def _keep_house(self) -> None:
         self._to_count |= {source.name for source in self._settings.source}
         await self._in_thread(self._publishing, self._store.tidy)
+        if self._jobs:
+            await self._in_thread(self._publishing, self._jobs.tidy)
 
     async def _reload(self) -> None:
         """Read the settings again; bad ones are refused, and the old stay in force."""
@@ -640,13 +615,15 @@ class _Daemon:
             fresh = settings.load(self._path, self._environ)
             self._refuse_moves(fresh)
             self._schedule.use(fresh)
+            if self._jobs:
+                self._jobs.use(fresh)
             self._web.use(fresh.site)
             moved = _moved(self._settings, fresh)
             self._settings = fresh
             self._watch()
             self._to_count |= {source.name for source in fresh.source}
             self._due_to_publish.set()
-            self._noticed |= moved
+            self._noticed |= dict.fromkeys(moved)
             await self._in_thread(self._scheduling, partial(self._take_up, moved))
         except SettingsError as error:
             self._log.error("settings refused, the old ones stay in force", error=str(error))
@@ -666,7 +643,7 @@ class _Daemon:
                 visits.note_gone(connection, state.row, at=None)
 
     def _refuse_moves(self, fresh: Settings) -> None:
-        for key in ("store", "output", "storage", "listen", "base_url", "hub", "contact"):
+        for key in ("engine", "store", "output", "storage", "listen", "base_url", "hub", "contact"):
             if getattr(fresh.site, key) != getattr(self._settings.site, key):
                 raise SettingsError(f"{self._path}: [site]: {key}: has changed; that takes a restart")
         if fresh.pictures != self._settings.pictures:
@@ -682,15 +659,18 @@ class _Daemon:
         for source in self._settings.source:
             if isinstance(source, ArchiveSource) and source.folder:
                 folders.setdefault(source.folder, []).append(source.name)
-        self._noticed &= {source.name for source in self._settings.source}
+        names = {source.name for source in self._settings.source}
+        self._noticed = {name: places for name, places in self._noticed.items() if name in names}
         self._watches = [
             asyncio.create_task(watching.watch_folder(folder, partial(self._notice, names)))
             for folder, names in folders.items()
         ]
 
-    def _notice(self, names: Sequence[str]) -> None:
+    def _notice(self, names: Sequence[str], places: watching.Noticed) -> None:
         """Something happened in the folder of these sources: refresh them now, or once more if they are at work."""
-        self._noticed.update(names)
+        for name in names:
+            known = self._noticed.get(name, frozenset())
+            self._noticed[name] = None if known is None or places is None else known | places
         self._start(self._dispatch, "dispatch")
 
     def _check_store(self) -> str | None:
@@ -735,6 +715,15 @@ class _Daemon:
 
     async def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _jobs(store: Store, loaded: Settings) -> "Jobs | None":
+    """What hands work to others, where others are to do it."""
+    if loaded.site.engine == "local":
+        return None
+    from feedbridge.engine.jobs import Jobs  # here, for it is what only they need
+
+    return Jobs(store, loaded)
 
 
 def _moved(before: Settings, fresh: Settings) -> set[str]:

@@ -22,9 +22,10 @@ from feedbridge.pictures.keys import Keys
 from feedbridge.refresh import listing_of, request_of
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
 from feedbridge.sources.archive import Archive
-from feedbridge.store import articles, feeds, polls, visits
+from feedbridge.store import articles, feeds, jobs, polls, visits
 from feedbridge.store.articles import Kept
 from feedbridge.store.database import Store, is_there
+from feedbridge.store.jobs import JobCounts
 from feedbridge.store.visits import Visit
 
 
@@ -123,10 +124,15 @@ class SourceStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """How all stands."""
+    """How all stands.
+
+    Attributes:
+        work: That of all machines, where workers do it.
+    """
 
     sources: tuple[SourceStatus, ...]
     feeds: tuple[FeedStatus, ...]
+    work: JobCounts | None = None
 
 
 def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Explanation]:
@@ -201,6 +207,7 @@ def status(settings: Settings, *, now: datetime) -> Status:
                 _source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
             ),
             feeds=tuple(_feed_statuses(connection, settings)),
+            work=jobs.counts(connection) if settings.site.engine != "local" and jobs.is_there(connection) else None,
         )
 
 

@@ -44,7 +44,7 @@ def set_up(*, as_json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("alembic", "apscheduler", "httpx", "httpcore", "watchfiles", "uvicorn.error"):
+    for noisy in ("alembic", "apscheduler", "httpx", "httpcore", "procrastinate", "watchfiles", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of lost connections, which are errors of the store
 

@@ -65,6 +65,8 @@ class Metrics:
         )
         self._kept = Gauge("feedbridge_articles_kept", "Articles in the store.", ["source"], registry=registry)
         self._queue = Gauge("feedbridge_queue_length", "Sources that are due and wait.", registry=registry)
+        self._jobs = Gauge("feedbridge_jobs", "Jobs of the whole installation.", ["state"], registry=registry)
+        self._workers = Gauge("feedbridge_workers", "Workers that are alive.", registry=registry)
 
     def _make_serving_metrics(self) -> None:
         registry = self.registry
@@ -112,6 +114,12 @@ class Metrics:
     def queue(self, length: int) -> None:
         """Say how many sources are due and wait for their turn."""
         self._queue.set(length)
+
+    def work(self, *, waiting: int, running: int, failed: int, workers: int) -> None:
+        """Say how many jobs wait, run and were given up, on all machines, and how many workers there are."""
+        for state, count in (("waiting", waiting), ("running", running), ("failed", failed)):
+            self._jobs.labels(state).set(count)
+        self._workers.set(workers)
 
     def answered(self, status: int) -> None:
         """Count an answer to a request."""

@@ -33,7 +33,7 @@ class EntryPages:
             OutputError: The folder takes nothing more.
         """
         with self._store.transaction() as connection:
-            self._known = rows.written(connection, below=entry_path(self._feed.name))
+            self._known = rows.written(connection, below=[entry_path(self._feed.name)])
             due = rows.due_pages(connection, self._feed)
             if lost := self._lost():
                 entries = rows.entry_ids(connection, self._feed).items()

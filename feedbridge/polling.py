@@ -3,9 +3,10 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -27,6 +28,12 @@ CLOCK_SLACK = timedelta(seconds=30)
 LEASE = timedelta(seconds=60)
 """Where several share a store, the claims of one that is not heard of for so long are taken up by the others."""
 
+WAITING_LEASE = timedelta(hours=1)
+"""A batch may wait so long for a worker; then its sources are claimed anew."""
+
+BATCH = 50
+"""So many sources are handed over at a time."""
+
 QUEUE_OF_HOST = 2
 """So many sources of one host are claimed at a time; they are asked one after the other."""
 
@@ -36,6 +43,23 @@ STAGGER = timedelta(seconds=60)
 
 class Stopped(Exception):  # noqa: N818  (no error: the refresh was asked to stop)
     """A refresh was asked to stop; what it has kept stays, and the source is still due."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Sources that are due, claimed in the name of the batch; a host's stand together.
+
+    Attributes:
+        name: That nothing else has.
+        sources: Their names.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+
+
+Beside = Callable[[Connection, Iterable[str]], None]
+"""Told in the transaction, of these sources: their claims are settled or taken back, and they may have changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +98,9 @@ class Schedule:
     Where several processes share a store, each has a schedule, and a source is claimed by one of them at a time.
     """
 
-    def __init__(self, store: Store, settings: Settings, *, dice: random.Random) -> None:
+    def __init__(self, store: Store, settings: Settings, *, dice: random.Random, beside: Beside | None = None) -> None:
         self._store = store
+        self._beside = beside
         self._dice = dice
         self._sources: Mapping[str, Source] = {}
         self._hosts: Mapping[str, str] = {}
@@ -88,6 +113,7 @@ class Schedule:
     def use(self, settings: Settings) -> None:
         """Take the sources from these settings."""
         self._sources = {source.name: source for source in settings.source}
+        self._looked_at: dict[str, datetime] = {}
         self._hosts = {source.name: host_of(source.url) for source in settings.source if isinstance(source, FeedSource)}
         self._output = settings.site.output_folder
 
@@ -157,10 +183,69 @@ class Schedule:
                 return []
             return claims.claim(connection, chosen, holder=self._holder, now=now, limit=limit)
 
+    def take_batch(self, connection: Connection, *, now: datetime) -> Batch | None:
+        """Claim sources for others to work on, the longest due first; None if nothing is due.
+
+        Those on one host stand together, and no other batch has one of it; a folder has a batch to itself.
+        """
+        names = list(self._sources)
+        busy = {self._hosts[name] for name in claims.at_work(connection, list(self._hosts))}
+        by_host: dict[str, list[str]] = {}
+        count = 0
+        for name in claims.due(connection, names, now=now):
+            host = self._hosts.get(name, "")
+            if (host in busy) if host else count:
+                continue
+            by_host.setdefault(host, []).append(name)
+            count += 1
+            if not host or count >= BATCH:
+                break
+        chosen = [name for some in by_host.values() for name in some]
+        batch = uuid4().hex
+        claims.hold(connection, batch, lease=WAITING_LEASE)
+        taken = {one.name for one in claims.claim(connection, chosen, holder=batch, now=now, limit=BATCH)}
+        if not taken:
+            claims.leave(connection, batch)
+            return None
+        return Batch(name=batch, sources=tuple(name for name in chosen if name in taken))
+
+    def take_over(self, batch: Batch, *, attempt: int) -> list[Claim]:
+        """Begin to work on a batch; what it still holds, if others have tried before, and lost it.
+
+        Args:
+            batch: From `take_batch`.
+            attempt: How often it has been tried.
+        """
+        with self._store.transaction() as connection:
+            if attempt and self._beside:
+                self._beside(connection, batch.sources)
+            return claims.take_over(
+                connection,
+                batch.sources,
+                before=[batch.name, *(_tried(batch, number) for number in range(attempt))],
+                holder=_tried(batch, attempt),
+                lease=LEASE,
+            )
+
+    def keep(self, batch: Batch, *, attempt: int) -> None:
+        """Keep the claims of a batch that is at work; to be called several times in `LEASE`."""
+        with self._store.transaction() as connection:
+            claims.hold(connection, _tried(batch, attempt), lease=LEASE)
+
+    def end(self, batch: Batch, *, attempt: int) -> None:
+        """Claim nothing more in the name of a batch."""
+        with self._store.transaction() as connection:
+            claims.leave(connection, _tried(batch, attempt))
+
     def waiting(self, *, now: datetime) -> int:
         """How many sources are due and not at work."""
         with self._store.transaction() as connection:
             return claims.waiting(connection, list(self._sources), now=now)
+
+    def at_work(self, names: Sequence[str]) -> set[str]:
+        """Those of these sources that somebody is at work on, or about to be."""
+        with self._store.transaction() as connection:
+            return set(claims.at_work(connection, names)) if names else set()
 
     def hasten(self, name: str, *, now: datetime) -> None:
         """Make a source due now."""
@@ -189,7 +274,9 @@ class Schedule:
         self._ahead, self._looked = (ahead if was_set else before), monotonic
         return ahead - before if was_set else None
 
-    def poll(self, claim: Claim, *, now: datetime, stop: threading.Event) -> Polled:
+    def poll(
+        self, claim: Claim, *, now: datetime, stop: threading.Event, noticed: frozenset[Path] | None = None
+    ) -> Polled:
         """Refresh a claimed folder, and say when it is due again.
 
         Args:
@@ -197,6 +284,8 @@ class Schedule:
                 set in between.
             now: The time of the refresh; aware.
             stop: Set when it is to end early.
+            noticed: The places where something changed; None where it may be anywhere. All of the folder is looked at
+                once in its rhythm nevertheless, for not every change is noticed.
 
         Raises:
             StoreError: The store cannot be written; the claim is given back by the next start.
@@ -209,10 +298,15 @@ class Schedule:
         source = self._sources.get(claim.name)
         if not isinstance(source, ArchiveSource):
             return self.give_back(claim)
+        looked = self._looked_at.pop(claim.name, None)
+        if looked is None or abs(now - looked) >= schedule.base_interval(rhythm_of(source), now=now):
+            noticed = None
         try:
-            tally = refresh(self._store, source, Wish(now=now, leave_out=self._output), heed)
+            tally = refresh(self._store, source, Wish(now=now, leave_out=self._output, noticed=noticed), heed)
         except Stopped:
             return self.give_back(claim)
+        if not tally.error and (seen := now if tally.is_whole else looked):
+            self._looked_at[claim.name] = seen
         return self.settle(claim, tally)
 
     def settle(self, claim: Claim, tally: Tally) -> Polled:
@@ -253,6 +347,8 @@ class Schedule:
         with self._store.transaction() as connection:
             at = next_poll_at + claims.moved(connection, claim)
             is_ours = claims.settle(connection, claim, next_poll_at=at, failures=failures)
+            if self._beside and (tally is None or tally.error or tally.read or tally.new):
+                self._beside(connection, [claim.name])
         return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at, is_lost=not is_ours)
 
     def _hold(self) -> None:
@@ -261,7 +357,9 @@ class Schedule:
         with self._store.transaction() as connection:
             claims.hold(connection, self._holder, lease=None if is_alone else LEASE)
         with self._store.transaction() as connection:
-            claims.release_abandoned(connection, self._holder, is_alone=is_alone)
+            lost = claims.release_abandoned(connection, self._holder, is_alone=is_alone)
+            if self._beside and lost:
+                self._beside(connection, lost)
 
     def _enter(self, connection: Connection, *, now: datetime) -> None:
         claims.enter(connection, list(self._sources), now=now)
@@ -297,6 +395,11 @@ class Schedule:
             if rhythm.cron is not None and not one.failures:
                 turns[one.name] = min(one.due, schedule.next_by_cron(rhythm.cron, rhythm.zone, after=now))
         claims.set_due(connection, turns)
+
+
+def _tried(batch: Batch, number: int) -> str:
+    """Who holds the claims of a batch while it is tried: who tried before, and is not heard of, settles nothing."""
+    return f"{batch.name}.{number}"
 
 
 def _wish(one: Planned, *, now: datetime) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from feedbridge.composing import (
     feed_title,
     forms_of,
     keys_of,
+    paths_of,
     site_face,
     subscription_path,
     subscription_to,
@@ -146,10 +147,10 @@ def publish(
         rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
         outputs = rows.written(connection, but=f"{ENTRIES}/")
         facts = visits.facts(connection)
+        complete = polls.completed(connection)
     keys = keys_of(settings)
     press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
-    expected: set[str] = set()
-    tables = [table for table in settings.feed if not _is_held(store, settings, table, folder, outputs, report)]
+    tables = [table for table in settings.feed if not _is_held(settings, table, folder, outputs, complete, report)]
     reached = {
         table.name: intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
         for table in tables
@@ -157,12 +158,108 @@ def publish(
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
         intake.retain(store, settings, tables, now=now)
     for table in tables:
-        expected |= press.print_family(table, revision=reached[table.name])
+        press.print_family(table, revision=reached[table.name])
     if len(tables) == len(settings.feed):  # else the index would lose the feeds that are held, and they their files
-        expected |= press.print_indexes()
-        press.sweep(outputs, expected)
+        press.sweep(outputs, press.print_indexes())
         press.sweep_entries()
     press.sync()
+
+
+def publish_family(
+    store: Store, settings: Settings, name: str, *, now: datetime, report: Report, patience: Patience = _NO_PATIENCE
+) -> None:
+    """Write every document of one family that is due, while others may write those of the others.
+
+    Args:
+        store: Open for writing.
+        settings: What is to be written.
+        name: The family's; one that the settings do not have has nothing to be written.
+        now: The creation date of feeds that are new; aware, UTC.
+        report: Told what was done, and what failed.
+        patience: How long documents wait for copies of their pictures.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        PublishError: The output folder cannot be used at all, or another process writes the family.
+        SettingsError: The keys that sign pictures cannot be used.
+    """
+    for table in settings.feed:
+        if table.name != name:
+            continue
+        with store.exclusively(_lock(name)) as check:
+            if check is None:
+                raise PublishError(f'feed "{name}": another process is writing it')
+            folder = open_outlet(settings.site, check=check)
+            folder.prepare(sweep=False)
+            names = [source.name for source in settings.sources_of(table)]
+            with store.transaction() as connection:
+                outputs = rows.written(connection, below=[f"feeds/{name}{following}" for following in "./-"])
+                facts = visits.facts(connection, names)
+                complete = polls.completed(connection, names)
+            if _is_held(settings, table, folder, outputs, complete, report):
+                return
+            keys = keys_of(settings)
+            press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
+            revision = intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
+            press.print_family(table, revision=revision)
+            press.sync()
+
+
+def publish_indexes(store: Store, settings: Settings, *, report: Report) -> None:
+    """Write the list of all feeds, where it says something new, and remove the files that no feed has any more.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        PublishError: The output folder cannot be used at all, or another process is at it.
+    """
+    with store.exclusively(_lock(rows.INDEX)) as check:
+        if check is None:
+            raise PublishError("the list of all feeds: another process is writing it")
+        folder = open_outlet(settings.site, check=check)
+        folder.prepare(sweep=False)
+        with store.transaction() as connection:  # first: what is written from now on is not swept away
+            outputs = rows.written(connection, but=f"{ENTRIES}/")
+            facts = visits.facts(connection)
+            complete = polls.completed(connection)
+        if any(_is_held(settings, table, folder, outputs, complete, report) for table in settings.feed):
+            return
+        press = _Press(store, settings, folder, outputs, report, facts, None, _NO_PATIENCE)
+        press.sweep(outputs, press.print_indexes())
+        press.sweep_entries()
+        press.sync()
+
+
+def let_go(store: Store, settings: Settings, *, now: datetime) -> None:
+    """Drop the feeds that the settings no longer have, and what the owner does not wish to keep.
+
+    A family that another process writes is waited for.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+        PublishError: The output folder cannot be used at all.
+        SettingsError: The keys that sign pictures cannot be used.
+    """
+    folder = open_outlet(settings.site)
+    folder.prepare(sweep=False)
+    with store.transaction() as connection:
+        rows.forget_families(connection, but=[*(table.name for table in settings.feed), rows.INDEX])
+        outputs = rows.written(connection, but=f"{ENTRIES}/")
+        facts = visits.facts(connection)
+        complete = polls.completed(connection)
+    keepers = [table for table in settings.feed if table.keep is not None]
+    if not keepers or any(_is_held(settings, table, folder, outputs, complete, Report()) for table in settings.feed):
+        return
+    keys = keys_of(settings)
+    for table in settings.feed:  # first: what one feed lets go may be what another is to show
+        with store.exclusively(_lock(table.name), waits=True):
+            intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
+    for table in keepers:
+        with store.exclusively(_lock(table.name), waits=True):
+            intake.retain(store, settings, [table], now=now)
+
+
+def _lock(family: str) -> str:
+    return f"feedbridge: {family}"
 
 
 def publish_first(store: Store, settings: Settings, source: str, *, now: datetime) -> None:
@@ -192,11 +289,11 @@ class _Undone(Exception):  # noqa: N818  (it is how a transaction is undone)
 
 
 def _is_held(
-    store: Store,
     settings: Settings,
     table: FeedTable,
     folder: Outlet,
     outputs: Mapping[str, Output],
+    complete: Collection[str],
     report: Report,
 ) -> bool:
     """Whether the files of a feed must stay as they stand, for the store is new and does not know all of it yet.
@@ -204,8 +301,6 @@ def _is_held(
     Were the store lost, and a source's folder with it, the feed would otherwise be replaced by one with less in it.
     """
     names = [source.name for source in settings.sources_of(table)]
-    with store.transaction() as connection:
-        complete = polls.completed(connection)
     missing = [name for name in names if name not in complete]
     if not missing:
         return False
@@ -226,6 +321,7 @@ class _Listed:
     Attributes:
         paths: Its subscription documents, with their formats.
         pages: Its pages, that with the newest entries first; those of single entries are not among them.
+        files: All its files, but the pages of single entries.
     """
 
     title: str
@@ -236,6 +332,7 @@ class _Listed:
     pace: Pace | None
     paths: tuple[tuple[str, str], ...]
     pages: tuple[str, ...]
+    files: tuple[str, ...] = field(repr=False)
 
 
 class _Press:
@@ -261,8 +358,6 @@ class _Press:
         self._known = {path: outputs[path] for path in folder.whole(outputs)}
         self._report = report
         self._facts = facts
-        self._listed: list[_Listed] = []
-        self._with_entries: set[str] = set()
 
     def print_first(self, table: FeedTable, *, look: str, now: datetime) -> None:
         """Write the subscription documents of a family with what is there; the store knows the files alone of it."""
@@ -280,55 +375,47 @@ class _Press:
                 rows.keep_outputs(connection, self._take(printed))
                 rows.mark_all_dirty(connection, table.name)
 
-    def print_family(self, table: FeedTable, *, revision: int) -> set[str]:
-        """Write what is due of a family, into which articles were taken up to a revision; gives all its files."""
-        expected: set[str] = set()
+    def print_family(self, table: FeedTable, *, revision: int) -> None:
+        """Write what is due of a family, into which articles were taken up to a revision."""
         has_entries = self._settings.pages_of(table) == "entries"
         with self._store.transaction() as connection:
             feeds = rows.feeds_of(connection, table.name)
-            counts = rows.counts(connection, table.name)
-            paces = rows.paces(connection, table.name) if self._settings.site.pages else {}
+            documents = rows.documents_by_feed(connection, table.name)
         for feed in feeds:
-            _, newest = counts.get(feed.row, (0, None))
             composer = Composer(self._settings, table, feed, self._facts, self._album)
             layout = _Layout(self, self._store, self._settings, table, feed, composer, revision=revision)
             entries = EntryPages(self._store, self.folder, feed, composer) if has_entries else None
             for printed in entries.print() if entries else ():  # before what leads there
                 self.tell(printed)
-            paths = layout.print()
+            layout.print(documents.get(feed.row, {}))
             if entries:
-                self._with_entries.add(feed.name)
                 removed, errors = entries.remove()
                 self._report.removed += removed
                 self._report.errors += errors
-            expected |= paths
-            pages = sorted(path for path in paths if path.endswith(f".{PAGE}"))
-            self._list(table, feed, newest=newest, pace=paces.get(feed.row), pages=tuple(pages))
-        return expected
 
-    def print_indexes(self) -> frozenset[str]:
-        """Write what leads to all feeds, where it says something new; gives its paths."""
+    def print_indexes(self) -> set[str]:
+        """Write what leads to all feeds, where it says something new; gives its paths, and all that it leads to."""
         site = self._settings.site
         told = site.model_dump(mode="json", exclude={"storage"}) | _kept_as(site)
         theme = theme_of(site.theme).digest if site.pages else None
-        look = digest([RENDERING_VERSION, told, theme, repr(self._listed)])
         with self._store.transaction() as connection:
             before = rows.family(connection, rows.INDEX)
-        paths = _indexes(site)
-        foreign = {path for path in paths if self._is_foreign(path)}
+            listed = self._list(connection)
+        look = digest([RENDERING_VERSION, told, theme, repr(listed)])
+        foreign = {path for path in _indexes(site) if self._is_foreign(path)}
         if "index.html" in foreign:
             self._report.held.append("index.html: stays as it stands, for feedbridge did not write it")
-        if before.look == look and all(self.is_whole(path) for path in paths if path not in foreign):
-            return frozenset(paths) - foreign
-        stand = [self._put_index(path) for path in paths if path not in foreign]
-        if all(stand):
-            with self._store.transaction() as connection:
-                rows.keep_family(connection, rows.INDEX, rows.Family(look=look))
-        return frozenset(paths) - foreign
+        paths = [path for path in _indexes(site) if path not in foreign]
+        if before.look != look or not all(map(self.is_whole, paths)):
+            stand = [self._put_index(path, listed) for path in paths]
+            if all(stand):
+                with self._store.transaction() as connection:
+                    rows.keep_family(connection, rows.INDEX, rows.Family(look=look))
+        return {*paths, *(path for feed in listed for path in feed.files)}
 
-    def _put_index(self, path: str) -> bool:
+    def _put_index(self, path: str, listed: Sequence[_Listed]) -> bool:
         try:
-            body, media_type = self._index(path)
+            body, media_type = self._index(path, listed)
         except PublishError as error:
             self._report.errors.append(str(error))
             return False
@@ -339,7 +426,7 @@ class _Press:
         mark = _MARKS.get(path)
         return mark is not None and path not in self._ours and self.folder.is_foreign(path, mark=mark)
 
-    def _index(self, path: str) -> tuple[bytes, str]:
+    def _index(self, path: str, listed: Sequence[_Listed]) -> tuple[bytes, str]:
         """What stands at the top of the site, and its media type."""
         from feedbridge.feeds import opml, rendering
         from feedbridge.pages import index
@@ -347,14 +434,14 @@ class _Press:
         site = self._settings.site
         match path:
             case "feeds.opml":
-                newest = max((feed.newest for feed in self._listed if feed.newest), default=EPOCH)
+                newest = max((feed.newest for feed in listed if feed.newest), default=EPOCH)
                 outlines = [
                     opml.OpmlFeed(title=feed.title, xml_url=f"{site.base_url}{feed.paths[0][1]}", html_url=feed.link)
-                    for feed in self._listed
+                    for feed in listed
                 ]
                 return opml.opml(site.title, outlines, newest), rendering.OPML
             case "sitemap.xml":
-                pages = ("", *(page for feed in self._listed for page in feed.pages))
+                pages = ("", *(page for feed in listed for page in feed.pages))
                 return crawlers.sitemap(f"{site.base_url}{page}" for page in pages), rendering.XML
             case "robots.txt":
                 return crawlers.robots(f"{site.base_url}sitemap.xml"), rendering.TEXT
@@ -370,7 +457,7 @@ class _Press:
                         interval=feed.pace.interval if feed.pace else None,
                         subscriptions=tuple(subscription_to(path, form) for form, path in feed.paths),
                     )
-                    for feed in self._listed
+                    for feed in listed
                 ]
                 return index.index(site_face(self._settings), feeds, opml="feeds.opml"), rendering.HTML
 
@@ -469,11 +556,16 @@ class _Press:
 
     def sweep_entries(self) -> None:
         """Remove the pages of entries of feeds that have none any more."""
-        for name in self.folder.folders(ENTRIES):
-            if name not in self._with_entries:
-                with self._store.transaction() as connection:
-                    outputs = rows.written(connection, below=entry_path(name))
-                self.sweep(outputs, ())
+        found = self.folder.folders(ENTRIES)  # first: a feed is known before it has pages
+        if not found:
+            return
+        tables = [table for table in self._settings.feed if self._settings.pages_of(table) == "entries"]
+        with self._store.transaction() as connection:
+            feeds = rows.feeds_by_family(connection)
+            stay = {feed.name for table in tables for feed in feeds.get(table.name, ())}
+            gone = [rows.written(connection, below=[entry_path(name)]) for name in found if name not in stay]
+        for outputs in gone:
+            self.sweep(outputs, ())
 
     def sync(self) -> None:
         """Make what was written outlive a power cut."""
@@ -492,27 +584,38 @@ class _Press:
                 self._known[output.path] = output
         return fresh
 
-    def _list(
-        self,
-        table: FeedTable,
-        feed: FeedRow,
-        *,
-        newest: datetime | None,
-        pace: Pace | None,
-        pages: tuple[str, ...],
-    ) -> None:
-        told = about(self._settings, table, self._facts)
-        self._listed.append(
-            _Listed(
-                title=feed_title(self._settings, table, feed, self._facts),
-                subtitle=table.subtitle or told.subtitle,
-                language=table.language or told.language,
-                link=table.link or self._settings.site.base_url,
-                newest=newest,
-                pace=pace,
-                paths=tuple((form, subscription_path(feed.name, form)) for form in table.formats),
-                pages=pages,
+    def _list(self, connection: Connection) -> list[_Listed]:
+        """All feeds, in the order of the settings."""
+        feeds, last = rows.feeds_by_family(connection), rows.last_documents(connection)
+        newest = rows.newest_by_feed(connection)
+        paces = rows.paces(connection) if self._settings.site.pages else {}
+        return [
+            self._listed(
+                table,
+                feed,
+                newest=newest.get(feed.row),
+                pace=paces.get(feed.row),
+                last=last.get(feed.row, SUBSCRIPTION) if table.archives else SUBSCRIPTION,
             )
+            for table in self._settings.feed
+            for feed in feeds.get(table.name, ())
+        ]
+
+    def _listed(
+        self, table: FeedTable, feed: FeedRow, *, newest: datetime | None, pace: Pace | None, last: int
+    ) -> _Listed:
+        told = about(self._settings, table, self._facts)
+        files = [path for number in range(last + 1) for path in paths_of(self._settings, table, feed, number)]
+        return _Listed(
+            title=feed_title(self._settings, table, feed, self._facts),
+            subtitle=table.subtitle or told.subtitle,
+            language=table.language or told.language,
+            link=table.link or self._settings.site.base_url,
+            newest=newest,
+            pace=pace,
+            paths=tuple((form, subscription_path(feed.name, form)) for form in table.formats),
+            pages=tuple(path for path in files if path.endswith(f".{PAGE}")),
+            files=tuple(files),
         )
 
 
@@ -537,13 +640,14 @@ class _Layout:
         self._table = table
         self._feed = feed
         self._composer = composer
-        self._stands: Mapping[int, Stand] = {}
+        self._stands: Mapping[int, Stand] | None = None
 
-    def print(self) -> set[str]:
-        """Print what is due; gives the paths of all files of the feed."""
-        with self._store.transaction() as connection:
-            due = rows.documents_of(connection, self._feed)
-            self._stands = rows.stands_of(connection, self._feed)
+    def print(self, due: Mapping[int, bool]) -> None:
+        """Print what is due.
+
+        Args:
+            due: Its documents, and whether each is due to be written.
+        """
         shown: Page | None = None
         if due.get(SUBSCRIPTION, True) or not self._is_whole(SUBSCRIPTION):
             standing = self._standing(SUBSCRIPTION)
@@ -557,7 +661,6 @@ class _Layout:
         self._print_archives([number for number in numbers if number not in new], last)
         if shown is not None:
             self._print(SUBSCRIPTION, shown, last)
-        return {path for number in range(last + 1) for path in self._paths(number)}
 
     def lay_out(self, connection: Connection, standing: Standing | None = None, *, first: bool = False) -> Page:
         """Choose the entries of the subscription document; the others go into the archive, unless it is the `first`."""
@@ -619,26 +722,27 @@ class _Layout:
 
         Where it matters which pictures are found, an entry may be due although its article did not change.
         """
+        if self._settings.looks_for_pictures:
+            return None
+        if self._stands is None:
+            with self._store.transaction() as connection:
+                self._stands = rows.stands_of(connection, self._feed)
         stand = self._stands.get(number)
-        if stand is None or self._settings.looks_for_pictures:
+        if stand is None:
             return None
         return self._press.standing(self._feed, number, stand, self._forms(number))
 
     def _stand(self, sizes: Mapping[str, int]) -> Stand:
         return Stand(revision=self._revision, sizes=sizes)
 
-    def _paths(self, number: int) -> Iterator[str]:
-        for form in self._forms(number):
-            yield document_path(self._feed.name, number, form)
-
     def _forms(self, number: int) -> tuple[str, ...]:
         return forms_of(self._settings, self._table, number)
 
     def _has_readers(self, number: int) -> bool:
-        return any(self._press.is_whole(path) for path in self._paths(number))
+        return any(map(self._press.is_whole, paths_of(self._settings, self._table, self._feed, number)))
 
     def _is_whole(self, number: int) -> bool:
-        return all(self._press.is_whole(path) for path in self._paths(number))
+        return all(map(self._press.is_whole, paths_of(self._settings, self._table, self._feed, number)))
 
 
 def _indexes(site: Site) -> tuple[str, ...]:

@@ -103,6 +103,10 @@ def listing_of(
     return list_bucket(request, after=after, heed=heed)
 
 
+NOTICED_AT_MOST = 5
+"""Of so few files that moved, no more need be known: fewer than what would be held back as gone, or as of new ids."""
+
+
 class _Refresh:
     """One run over one source's folder."""
 
@@ -117,8 +121,10 @@ class _Refresh:
         self._absent: set[str] = set()
 
     def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
-        listing = listing_of(self._request, after=self._after(), heed=lambda: progress(0, 0))
-        listed(listing)
+        listing = self._look_at_noticed()
+        if listing is None:
+            listing = listing_of(self._request, after=self._after(), heed=lambda: progress(0, 0))
+            listed(listing)
         gone, due = self.compare(listing)
         if due:
             self._gather(due, progress)
@@ -129,17 +135,36 @@ class _Refresh:
                 connection, self._state.row, poll_of(self._tally, now=self._wish.now), shape=self._shape
             )
 
+    def _look_at_noticed(self) -> folder.Listing | None:
+        """The files that moved, where it is known that these alone did, and a look at these few will do."""
+        noticed = self._wish.noticed
+        if noticed is None or len(noticed) > NOTICED_AT_MOST or self._wish.reread or not self._state.completed_at:
+            return None
+        if not isinstance(self._request, FolderRequest) or not (listing := folder.look_at(self._request, noticed)):
+            return None
+        self._tally.is_whole = False
+        with self._store.transaction() as connection:
+            self._standing = articles.standing(connection, self._state.row, keys=listing.keys())
+        return listing
+
     def compare(self, listing: folder.Listing) -> tuple[list[str], list[folder.FoundFile]]:
         """The files that are gone, and those that are to be read.
+
+        Where the listing is not of the whole folder, the other files are as the store has them.
 
         Raises:
             FetchError: More than half of all are gone.
         """
-        unseen = {key: one for key, one in self._standing.items() if key <= listing.after and not one.missing}
-        self._tally.files = len(listing.files) + len(unseen)
+        keys, is_whole = listing.keys(), self._tally.is_whole
+        unseen = {
+            key: known
+            for key, known in self._standing.items()
+            if key not in keys and not known.missing and (key <= listing.after or not is_whole)
+        }
+        self._tally.files = len(listing.files) + (len(unseen) if is_whole else 0)
         self._tally.unusable += listing.refused
-        self._tally.unusable += [(key, one.unusable) for key, one in unseen.items() if one.unusable]
-        self._absent |= self._standing.keys() - listing.keys() - unseen.keys()
+        self._tally.unusable += [(key, known.unusable) for key, known in unseen.items() if known.unusable]
+        self._absent |= self._standing.keys() - keys - unseen.keys()
         gone, due = self._gone(), list(self._due(listing.files))
         self._tally.unusable.sort()
         return gone, due

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feedbridge.pipeline import Build, Removal
     from feedbridge.publishing import Report
     from feedbridge.settings import Settings
+    from feedbridge.store.copying import Copied
     from feedbridge.survey import HostSurvey, Survey, Trial
     from feedbridge.tally import Tally
 
@@ -76,6 +77,16 @@ def upgrade_line(name: str, *, before: str | None, after: str) -> str:
     return f"{name}: its schema is {after} now; it was {before}"
 
 
+def copy_lines(done: "Copied") -> list[str]:
+    """What was copied of a store, and what is to be done next."""
+    return [
+        *(f"  {table} {rows:,}" for table, rows in done.rows.items() if rows),
+        f"{done.target}: holds all that {done.source} does, counted on both sides",
+        f'next, in the settings: store = "{done.target}" with its password, and state = "{done.state}";'
+        " the file stays as it is",
+    ]
+
+
 def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:
     """What a source of a kind would yield."""
     nothing = "it has no entries" if kind == "feed" else "no files match"
@@ -113,6 +124,9 @@ def status_lines(found: "Status", *, shown: int) -> list[str]:
         lines.append(
             f"feed {feed.name} “{feed.title}”: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}"
         )
+    if work := found.work:
+        jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
+        lines += ["", f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"]
     return lines
 
 
@@ -157,6 +171,13 @@ def status_values(found: "Status") -> Values:
             }
             for feed in found.feeds
         ],
+        "work": found.work
+        and {
+            "waiting": found.work.waiting,
+            "running": found.work.running,
+            "failed": found.work.failed,
+            "workers": found.work.workers,
+        },
     }
 
 

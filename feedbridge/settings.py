@@ -481,6 +481,13 @@ class Site(_WithImages):
             " `${NAME}` is an environment variable."
         ),
     )
+    engine: Literal["local", "procrastinate"] = Field(
+        default="local",
+        description=(
+            "Who refreshes what is due: `local`, `run` itself; `procrastinate`, any number of processes of"
+            " `feedbridge worker`, on any machines, by way of a store in PostgreSQL."
+        ),
+    )
     state: Location | None = Field(
         default=None,
         validate_default=True,
@@ -540,6 +547,20 @@ class Site(_WithImages):
                 " or the address of a database of PostgreSQL"
             )
         return f"{_FILE}{_path(path, info)}"
+
+    @field_validator("engine")
+    @classmethod
+    def _has_its_server(cls, value: str, info: ValidationInfo) -> str:
+        if value == "procrastinate" and info.data.get("store", "").startswith(_FILE):
+            raise _refuse(
+                'procrastinate takes a store that processes can share; give `store` as "postgresql+psycopg://…",'
+                ' or say engine = "local"'
+            )
+        if value == "procrastinate" and find_spec("procrastinate") is None:
+            raise _refuse(
+                "procrastinate needs the extra: pip install 'feedbridge[postgres]'; or say engine = \"local\""
+            )
+        return value
 
     @field_validator("state", mode="before")
     @classmethod

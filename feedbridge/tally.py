@@ -29,6 +29,7 @@ class Wish:
     Attributes:
         now: The time of the refresh; aware, UTC, whole seconds.
         reread: Read every file again, for the rules have changed.
+        noticed: These files alone moved, as a watch has seen; None where all are to be looked at.
         accept: Take the folder as it is, even if most of its files are gone or most articles got new ids.
         leave_out: Our own output folder, which may lie in that of the articles.
         first_look: What is done early in the first refresh of a large folder.
@@ -36,6 +37,7 @@ class Wish:
 
     now: datetime
     leave_out: Path | None = None
+    noticed: frozenset[Path] | None = None
     first_look: FirstLook | None = None
     reread: bool = False
     accept: bool = False
@@ -49,6 +51,7 @@ class Tally:
         kind: The kind of the source.
         files: Files that the folder holds, or entries that the feed holds.
         read: Those that were read, being new or changed.
+        is_whole: All that the source holds was looked at, and not only what was noticed.
         same: Articles that were told again as they were.
         unusable: Files or entries that hold no article, or could not be read, with the reason.
         error: Why the refresh failed, or None.
@@ -64,6 +67,7 @@ class Tally:
     read: int = 0
     new: int = 0
     changed: int = 0
+    is_whole: bool = True
     same: int = 0
     unusable: list[tuple[str, str]] = field(default_factory=list)
     error: str | None = None

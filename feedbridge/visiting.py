@@ -169,7 +169,7 @@ class _Refresh:
         """Ask for what is new, unless the site wishes to be left alone; it may say so while we stand in line."""
         if self._stays_away():
             return None
-        async with self._web.turn(self._url):
+        async with self._web.turn(self._source, self._url):
             if self._stays_away():
                 return None
             return await self._web.fetch(

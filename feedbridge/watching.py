@@ -21,8 +21,12 @@ _STEP_MS = 50
 _LOOK_MS = 1000
 
 
-async def watch_folder(folder: Path, noticed: Callable[[], None]) -> None:
-    """Tell when something changes in a folder, and when it is back after it was gone, until cancelled."""
+Noticed = frozenset[Path] | None
+"""The places where something changed; None where it may be anywhere."""
+
+
+async def watch_folder(folder: Path, noticed: Callable[[Noticed], None]) -> None:
+    """Tell what changes in a folder, and when it is back after it was gone, until cancelled."""
     said = None
     while True:
         pause = RETRY
@@ -30,12 +34,12 @@ async def watch_folder(folder: Path, noticed: Callable[[], None]) -> None:
             watched = await asyncio.to_thread(_identity, folder)
             if said is not None:
                 said = None
-                noticed()
+                noticed(None)
             async for changes in watchfiles.awatch(
                 folder, debounce=_DEBOUNCE_MS, step=_STEP_MS, rust_timeout=_LOOK_MS, yield_on_timeout=True
             ):
                 if changes:
-                    noticed()
+                    noticed(frozenset(Path(path) for _, path in changes))
                 elif await asyncio.to_thread(_identity, folder) != watched:
                     break
             said, pause = "is another by now", timedelta()

@@ -207,7 +207,7 @@ def test_a_refusal_is_known_before_the_next_has_its_turn(site: Upstream) -> None
     source = source_of(f"{site.url}/feed")
 
     async def ask(web: Web) -> bool:
-        async with web.turn(source.url):
+        async with web.turn(source, source.url):
             if web.waits_until(source, source.url, now=NOON):
                 return False
             with pytest.raises(Refused):

@@ -648,6 +648,7 @@ def test_all_of_the_status_is_in_the_json_and_in_the_lines(folder: Path) -> None
                 "site": None,
             }
         ],
+        "work": None,
         "feeds": [
             {
                 "name": "news",

@@ -22,6 +22,7 @@ def test_everything_is_counted_under_its_name() -> None:
     metrics.articles("voa", new=3, changed=1)
     metrics.kept("voa", 120)
     metrics.queue(4)
+    metrics.work(waiting=3, running=2, failed=1, workers=5)
     metrics.answered(200)
     metrics.answered(304)
     metrics.answered(304)
@@ -38,6 +39,10 @@ def test_everything_is_counted_under_its_name() -> None:
         ("feedbridge_articles_changed_total", (("source", "voa"),)): 1,
         ("feedbridge_articles_kept", (("source", "voa"),)): 120,
         ("feedbridge_queue_length", ()): 4,
+        ("feedbridge_jobs", (("state", "waiting"),)): 3,
+        ("feedbridge_jobs", (("state", "running"),)): 2,
+        ("feedbridge_jobs", (("state", "failed"),)): 1,
+        ("feedbridge_workers", ()): 5,
         ("feedbridge_responses_total", (("class", "2xx"),)): 1,
         ("feedbridge_responses_total", (("class", "3xx"),)): 2,
         ("feedbridge_responses_total", (("class", "5xx"),)): 0,

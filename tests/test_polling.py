@@ -815,3 +815,37 @@ def test_a_site_that_left_the_settings_while_it_was_asked_is_let_go(store: Store
     plan.use(sites_of(tmp_path, a={}))
     done = plan.settle(claim, Tally(source="b", kind="feed", new=1))
     assert (done.tally, done.next_poll_at) == (None, NOON)
+
+
+def test_what_was_noticed_does_between_looks_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a folder is looked at first, once in its rhythm, after a failure, and with new settings."""
+    wishes: list[Wish] = []
+    errors: list[str | None] = []
+
+    def look(_store: Store, source: Source, wish: Wish, _progress: Progress) -> Tally:
+        wishes.append(wish)
+        error = errors.pop() if errors else None
+        return Tally(source=source.name, error=error, is_whole=wish.noticed is None)
+
+    monkeypatch.setattr(polling, "refresh", look)
+    settings = settings_of(tmp_path, a={"every": "1h"})
+    places = frozenset({tmp_path / "articles/1.md"})
+    with Store(settings.site.store, write=True) as store:
+        plan = schedule_of(store, settings)
+        plan.start(now=NOON)
+
+        def is_whole(after: timedelta) -> bool:
+            now = NOON + after
+            plan.hasten("a", now=now)
+            (claim,) = plan.take_folders(now=now, limit=1)
+            plan.poll(claim, now=now, stop=GOING, noticed=places)
+            return wishes[-1].noticed is None
+
+        assert [is_whole(minutes * MINUTE) for minutes in (1, 2, 30, 60, 61, 62)] == [
+            *(True, False, False, False),
+            *(True, False),
+        ]
+        errors.append("is down")
+        assert [is_whole(minutes * MINUTE) for minutes in (63, 64, 65)] == [False, True, False]
+        plan.use(settings)
+        assert [is_whole(minutes * MINUTE) for minutes in (66, 67)] == [True, False]

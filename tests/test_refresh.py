@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from feedbridge import gathering
 from feedbridge.fetch import files as folder
 from feedbridge.model import FolderRequest
 from feedbridge.pipeline import Build
-from feedbridge.refresh import request_of
+from feedbridge.refresh import NOTICED_AT_MOST, refresh, request_of
 from feedbridge.settings import ArchiveSource
 from feedbridge.store import schema
+from feedbridge.store.database import Store
+from feedbridge.tally import Tally, Wish
 
 if TYPE_CHECKING:
     from tests.conftest import Archive, Site
@@ -736,6 +739,112 @@ def test_settings_say_which_files_are_asked_for() -> None:
     request = request_of(ArchiveSource.model_validate(values), leave_out=Path("/a/public"))
     expected = FolderRequest(root=Path("/a"), patterns=("*.md",), max_bytes=1024, leave_out=Path("/a/public"))
     assert request == expected
+
+
+# What a watch has noticed
+
+
+def look(site: "Site", *paths: Path, whole: bool = False) -> Tally:
+    """Refresh the source, told which files moved."""
+    site.now += HOUR
+    loaded = site.settings()
+    (source,) = loaded.source
+    assert isinstance(source, ArchiveSource)
+    noticed = None if whole else frozenset(paths)
+    with Store(loaded.site.store, write=True) as store:
+        found = refresh(store, source, Wish(now=site.now, noticed=noticed), lambda *_: None)
+    assert found.error is None
+    return found
+
+
+def test_of_what_was_noticed_no_more_is_looked_at(site: "Site") -> None:
+    """A file that is new or changed is read, though nobody lists the folder; what is of no use stays told."""
+    site.archive.write_many(30)
+    bad = site.archive.root / "bad.md"
+    bad.write_text("")
+    site.build()
+    new, edited = site.archive.write(30), site.archive.write(3, text="edited")
+    unnoticed = site.archive.write(31)
+    found = look(site, new, edited)
+    assert (found.files, found.read, found.new, found.changed) == (2, 2, 1, 1)
+    assert [path for path, _ in found.unusable] == ["bad.md"]
+    found = look(site, new)
+    assert (found.files, found.read, found.new, found.changed) == (1, 0, 0, 0)
+    found = look(site, whole=True)
+    assert (found.files, found.read, found.new) == (33, 1, 1)
+    assert unnoticed.exists()
+
+
+def test_all_is_looked_at_where_a_few_files_do_not_tell(site: "Site") -> None:
+    """In the first refresh, where a file or a folder is gone or new, where many moved, and where the rules did."""
+    few = [site.archive.write(number) for number in range(8)]
+    assert look(site, few[0]).files == 8
+    few[7].unlink()
+    assert look(site, few[7]).files == 7
+    (site.archive.root / "sub").mkdir()
+    few[6] = few[6].rename(site.archive.root / "sub/6.md")
+    assert look(site, site.archive.root / "sub").read == 1
+    assert look(site, *few[:NOTICED_AT_MOST]).files == NOTICED_AT_MOST
+    assert look(site, *few[: NOTICED_AT_MOST + 1]).files == 7
+    site.sources[0]["timezone"] = "Asia/Shanghai"
+    assert look(site, few[0]).read == 7
+
+
+def test_what_is_held_back_counts_more_than_may_be_noticed() -> None:
+    """So few files never make most of what a refresh would hold back."""
+    assert NOTICED_AT_MOST * 2 <= gathering.HELD_BACK_FROM
+
+
+def happen(archive: "Archive", chance: random.Random) -> list[Path]:
+    """Let something happen in a folder; gives what a watch would notice."""
+    paths = sorted(path for path in archive.root.rglob("*.md"))
+    path, number = chance.choice(paths), chance.randrange(40)
+    what = chance.randrange(8)
+    if what == 0:
+        return [archive.write(number, text=f"text {chance.random()}")]
+    if what == 1:
+        return [archive.write(number, name=f"sub/{chance.randrange(3)}.md")]
+    if what == 2:
+        return [archive.write(number, published=archive.published(number) + HOUR, text="later"), path]
+    if what == 3:
+        path.write_text(chance.choice(["", "no article"]))
+        archive.touch(path)
+        return [path]
+    if what == 4:
+        archive.touch(path)
+        return [path]
+    if what == 5:
+        path.unlink()
+        return [path]
+    if what == 6:
+        return [path, path.rename(archive.root / f"{number:05}.md")]
+    return [archive.write(one) for one in range(number, number + 4)]
+
+
+def kept(site: "Site") -> list[tuple[object, ...]]:
+    """What the store knows of files and articles."""
+    told = (
+        "SELECT f.path, f.size, f.mtime_ns, f.digest, f.unusable, f.missing, a.uid FROM files f"
+        " LEFT JOIN articles a ON a.id = f.article_id ORDER BY f.path"
+    )
+    columns = "uid, title, link, published, updated, first_seen, changed, late, body_stamp, body_path, content"
+    return [*site.query(told), *site.query(f"SELECT {columns} FROM articles ORDER BY uid")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_looks_at_what_was_noticed_add_up(site: "Site", other_site: "Site", seed: int) -> None:
+    """Whatever happens in a folder, looks at what was noticed leave the store as looks at all of it do."""
+    for one in (site, other_site):
+        one.archive.write_many(20)
+        look(one, whole=True)
+    looked = 0
+    for turn in range(60):
+        noticed = happen(site.archive, random.Random(f"{seed}/{turn}"))
+        looked += look(site, *noticed).files <= NOTICED_AT_MOST
+        happen(other_site.archive, random.Random(f"{seed}/{turn}"))
+        look(other_site, whole=True)
+        assert kept(site) == kept(other_site)
+    assert 10 < looked < 60
 
 
 def loaded_of(names: tuple[str, ...], site: "Site") -> str:

@@ -32,6 +32,7 @@ from feedbridge.workers import Readers
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config"
 UNIT = (CONFIG / "feedbridge.service").read_text(encoding="utf-8")
+WORKER = (CONFIG / "feedbridge-worker@.service").read_text(encoding="utf-8")
 SITE = (CONFIG / "nginx.conf").read_text(encoding="utf-8")
 
 
@@ -62,22 +63,22 @@ def refused_words(command: list[str]) -> str:
 # systemd
 
 
-def unit_values(key: str) -> list[str]:
-    return re.findall(rf"(?m)^{key}=(.*)$", UNIT)
+def unit_values(key: str, unit: str = UNIT) -> list[str]:
+    return re.findall(rf"(?m)^{key}=(.*)$", unit)
 
 
-def unit_environment() -> dict[str, str]:
-    return dict(value.split("=", 1) for value in unit_values("Environment"))
+def unit_environment(unit: str = UNIT) -> dict[str, str]:
+    return dict(value.split("=", 1) for value in unit_values("Environment", unit))
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that is there, because systemd looks for it."""
-    return write_unit(tmp_path, UNIT)
+@pytest.fixture(params=["feedbridge", "feedbridge-worker@1"])
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The unit with a program that is there, because systemd looks for it; that of a worker, too."""
+    return write_unit(tmp_path, WORKER if "worker" in request.param else UNIT, name=request.param)
 
 
-def write_unit(folder: Path, text: str) -> Path:
-    path = folder / "feedbridge.service"
+def write_unit(folder: Path, text: str, *, name: str = "feedbridge") -> Path:
+    path = folder / f"{name}.service"
     path.write_text(text.replace("/opt/feedbridge/.venv/bin/feedbridge", sys.executable), encoding="utf-8")
     return path
 
@@ -88,9 +89,10 @@ def test_systemd_finds_nothing_wrong_with_the_unit(unit: Path) -> None:
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
-def test_systemd_finds_nothing_wrong_with_the_examples(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [UNIT, WORKER], ids=["daemon", "worker"])
+def test_systemd_finds_nothing_wrong_with_the_examples(tmp_path: Path, whole: str) -> None:
     """The lines that are commented out are right, too, all at once."""
-    text = with_examples(UNIT)
+    text = with_examples(whole)
     assert text.count("\nIPAddressDeny=") == text.count("\nBindReadOnlyPaths=") == 1
     answer = run(program("systemd-analyze"), "verify", "--man=no", write_unit(tmp_path, text))
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
@@ -99,7 +101,7 @@ def test_systemd_finds_nothing_wrong_with_the_examples(tmp_path: Path) -> None:
 def test_the_unit_is_exposed_to_no_more_than_two_of_ten(unit: Path) -> None:
     """`systemd-analyze security` gives an exposure of at most 2.0."""
     answer = run(program("systemd-analyze"), "security", "--offline=yes", "--no-pager", "--threshold=20", unit)
-    exposure = re.search(r"Overall exposure level for feedbridge\.service: ([0-9.]+)", answer.stdout)
+    exposure = re.search(rf"Overall exposure level for {re.escape(unit.name)}: ([0-9.]+)", answer.stdout)
     assert exposure, answer.stderr
     assert float(exposure[1]) <= 2.0
     assert answer.returncode == 0
@@ -121,6 +123,16 @@ def test_the_unit_has_the_walls_that_were_promised() -> None:
     }
     assert {key: unit_values(key) for key in walls} == walls
     assert all(unit_values(key) for key in ("MemoryMax", "TasksMax", "WatchdogSec"))
+
+
+def test_a_worker_has_the_same_walls_user_and_folders() -> None:
+    """What the two units say of these is the same text, from the bounds on; it may need as much of the machine."""
+    assert WORKER[WORKER.index("MemoryMax=") :] == UNIT[UNIT.index("MemoryMax=") :]
+    ours, theirs = unit_environment(WORKER), unit_environment()
+    assert settings.strangers(ours) == ()
+    assert ours["FEEDBRIDGE_OUTPUT"] == theirs["FEEDBRIDGE_OUTPUT"]
+    assert ours["FEEDBRIDGE_STATE"] == str(Path(theirs["FEEDBRIDGE_STORE"].removeprefix("sqlite:///")).parent)
+    assert "FEEDBRIDGE_STORE" not in ours
 
 
 def test_a_reader_that_is_killed_does_not_end_the_service() -> None:
@@ -155,10 +167,12 @@ def system_calls(name: str) -> set[str]:
     return {one for one in names if one and one[0] not in "#@"}.union(*inner)
 
 
-def test_the_unit_starts_a_command_that_there_is() -> None:
-    """The command line knows the command and the options of ExecStart."""
-    (start,) = unit_values("ExecStart")
-    assert refused_words(shlex.split(start)[1:]) == ""
+def test_the_units_start_commands_that_there_are() -> None:
+    """The command line knows the commands and the options of ExecStart."""
+    starts = unit_values("ExecStart") + unit_values("ExecStart", WORKER)
+    words = [shlex.split(start)[1:] for start in starts]
+    assert [first for first, *_ in words] == ["run", "worker"]
+    assert [refused_words(one) for one in words] == ["", ""]
 
 
 def test_the_unit_keeps_everything_in_its_state_folders() -> None:

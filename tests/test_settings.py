@@ -424,6 +424,7 @@ _VALUES = {
     "FEEDBRIDGE_BASE_URL": ("base_url", "https://feeds.example.org", "https://feeds.example.org/"),
     "FEEDBRIDGE_OUTPUT": ("output", "/srv/out", Path("/srv/out")),
     "FEEDBRIDGE_STORE": ("store", "sqlite:////srv/s.db", "sqlite:////srv/s.db"),
+    "FEEDBRIDGE_ENGINE": ("engine", "local", "local"),
     "FEEDBRIDGE_STATE": ("state", "/srv/state", Path("/srv/state")),
     "FEEDBRIDGE_LANGUAGE": ("language", "zh-TW", "zh-TW"),
     "FEEDBRIDGE_AUTHOR": ("author", "The editors", "The editors"),
@@ -475,6 +476,22 @@ def test_variables_that_look_like_ours_are_told_apart() -> None:
     """A misspelt one is found; ours, and those of others, are not."""
     environ = {"FEEDBRIDGE_TITEL": "x", "FEEDBRIDGE_TITLE": "x", "FEEDBRIDGE_CONFIG": "x", "HOME": "x"}
     assert settings.strangers(environ) == ("FEEDBRIDGE_TITEL",)
+
+
+def test_workers_take_a_store_that_is_shared(write: Write) -> None:
+    """One in a file is refused, with the mend."""
+    loaded = settings.load(write(f'[site]\nstore = "postgresql://u@h/n"\nengine = "procrastinate"\n{SOURCE}'), {})
+    assert loaded.site.engine == "procrastinate"
+    with pytest.raises(SettingsError) as caught:
+        settings.load(write(f'[site]\nengine = "procrastinate"\n{SOURCE}'), {})
+    assert "engine: procrastinate takes a store that processes can share; give `store` as" in str(caught.value)
+
+
+def test_workers_take_their_extra(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the settings say what to install."""
+    monkeypatch.setattr(settings, "find_spec", lambda _name: None)
+    with pytest.raises(SettingsError, match=r"engine: procrastinate needs the extra: pip install 'feedbridge\[postg"):
+        settings.load(write(f'[site]\nstore = "postgresql://u@h/n"\nengine = "procrastinate"\n{SOURCE}'), {})
 
 
 # What is refused

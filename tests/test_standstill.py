@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +16,9 @@ from typer.testing import CliRunner
 from feedbridge import pipeline, standstill
 from feedbridge.cli import app
 from feedbridge.fetch.files import SETTLE_SECONDS
+
+if TYPE_CHECKING:
+    from tests.conftest import PostgreSQL
 
 OLD = 1_700_000_000
 BODY = "<!--{number}-->\n[标题 {number}](https://news.example/{number})\n------\n<p>2020-01-02</p><p>正文</p>"
@@ -246,6 +249,15 @@ def test_where_time_or_the_web_may_bring_something(site: Path, feed: str, source
     settle(site, feed, source=source.format(url=url))
     ran(site)
     assert not ends_at_once(site)
+
+
+def test_a_store_on_a_server(site: Path, postgresql: "PostgreSQL") -> None:
+    """Others may write it at any time, and no file tells of it; nor is what was noted beside a file believed."""
+    address = {"FEEDBRIDGE_STORE": postgresql.make()}
+    assert ends_at_once(site)
+    assert [ran(site, **address).returncode for _ in range(2)] == [0, 0]
+    assert not ends_at_once(site, **address)
+    assert [path.name for path in site.rglob("*.standstill")] == ["feedbridge.db.standstill"]
 
 
 def test_a_file_that_is_being_written(site: Path) -> None:

@@ -12,7 +12,7 @@ from feedbridge import watching
 
 pytestmark = pytest.mark.alone
 
-Watch = Callable[[Path, Callable[[], None]], Awaitable[None]]
+Watch = Callable[[Path, Callable[..., None]], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def notices(watch: Watch, path: Path, *steps: Callable[[], object], patience: fl
 
     async def run() -> list[bool]:
         noticed = asyncio.Event()
-        watching_it = asyncio.ensure_future(watch(path, noticed.set))
+        watching_it = asyncio.ensure_future(watch(path, lambda *_: noticed.set()))
         await asyncio.sleep(0.2)
         found = []
         for step in steps:
@@ -92,6 +92,28 @@ def test_a_folder_that_comes_back_is_noticed_and_watched(tmp_path: Path) -> None
     )
     found = notices(watching.watch_folder, folder, *steps)
     assert [found[number] for number in (0, 1, 3, 4, 5, 6)] == [True] * 6
+
+
+def test_the_places_are_told(tmp_path: Path) -> None:
+    """Which files changed; and that it may be anything, where the folder has come back."""
+    told: list[watching.Noticed] = []
+
+    async def run() -> None:
+        watch = asyncio.ensure_future(watching.watch_folder(tmp_path / "folder", told.append))
+        for step in (
+            (tmp_path / "folder").mkdir,
+            lambda: (tmp_path / "folder/a.md").write_text("one"),
+        ):
+            await asyncio.sleep(0.3)
+            step()
+            count, until = len(told), time.monotonic() + 3
+            while len(told) == count and time.monotonic() < until:
+                await asyncio.sleep(0.02)
+        watch.cancel()
+        await asyncio.wait([watch], timeout=5)
+
+    asyncio.run(run())
+    assert told == [None, frozenset({tmp_path / "folder/a.md"})]
 
 
 def test_a_file_that_changes_or_is_replaced_is_noticed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +88,12 @@ def list_folder(request: FolderRequest) -> Listing:
         files: list[FoundFile] = []
         refused: list[tuple[str, str]] = []
         for path, entry in _walk(root, request.leave_out, wanted, refused):
-            _take(path, entry, files, refused)
+            try:
+                found = entry.stat()
+            except OSError as error:
+                refused.append((storable(path), f"cannot be looked at ({error.strerror})"))
+            else:
+                _take(path, found, files, refused)
     except NotADirectoryError as error:
         raise FetchError(f"{request.root}: is not a folder; mend `path`") from error
     except FileNotFoundError as error:
@@ -96,7 +101,33 @@ def list_folder(request: FolderRequest) -> Listing:
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FetchError(f"{request.root}: cannot be listed ({reason})") from error
-    return Listing(tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(refused)))
+    return Listing(tuple(sorted(files)), tuple(sorted(refused)))
+
+
+def look_at(request: FolderRequest, paths: Collection[Path]) -> Listing | None:
+    """The files of a folder at these places, absolute, as far as the request asks for them.
+
+    Returns:
+        None where only a look at the whole folder tells: something is gone, is a folder or a link, or cannot be seen.
+    """
+    wanted = matcher(request.patterns)
+    files: list[FoundFile] = []
+    refused: list[tuple[str, str]] = []
+    try:
+        root = request.root.resolve(strict=True)
+        left_out = request.leave_out.resolve() if request.leave_out is not None else None
+        for place in {path.parent.resolve(strict=True) / path.name for path in paths}:
+            path = place.relative_to(root).as_posix()
+            if any(part[0] == "." for part in path.split("/")) or (left_out and place.is_relative_to(left_out)):
+                continue
+            found = place.lstat()
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            if wanted.fullmatch(path):
+                _take(path, found, files, refused)
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return Listing(tuple(sorted(files)), tuple(sorted(refused)))
 
 
 def matcher(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -228,12 +259,7 @@ def _open(folder: str, seen: set[tuple[int, int]]) -> tuple[int, list[os.DirEntr
     return handle, entries
 
 
-def _take(path: str, entry: os.DirEntry[str], files: list[FoundFile], refused: list[tuple[str, str]]) -> None:
-    try:
-        found = entry.stat()
-    except OSError as error:
-        refused.append((storable(path), f"cannot be looked at ({error.strerror})"))
-        return
+def _take(path: str, found: os.stat_result, files: list[FoundFile], refused: list[tuple[str, str]]) -> None:
     if not stat.S_ISREG(found.st_mode):
         refused.append((storable(path), "is not a file"))
     elif len(path) > MAX_PATH // 4 and len(storable(path).encode()) > MAX_PATH:

@@ -8,15 +8,27 @@ async with manners.turn(host):
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from feedbridge.fetch.validators import LONGEST_WAIT
 from feedbridge.settings import HostRule
 
 _FEW = 1024
 """Tables of fewer hosts are not swept."""
+
+
+SLACK = timedelta(seconds=5)
+"""A turn at other processes is held for so much longer than a request may take."""
+
+
+class Turns(Protocol):
+    """Turns at hosts that are shared with other processes."""
+
+    def turn(self, host: str, *, lease: timedelta, pause: timedelta) -> AbstractAsyncContextManager[None]:
+        """Wait until none of them asks the host, and hold it; after `lease` it ends by itself."""
 
 
 @dataclass(slots=True)
@@ -38,6 +50,7 @@ class Manners:
         at_once: So many requests run at the same time, to all hosts together.
         clock: Seconds that only grow.
         sleep: Waits for so many seconds of that clock.
+        shared: Other processes ask the same hosts: how turns are shared with them.
     """
 
     def __init__(
@@ -48,7 +61,9 @@ class Manners:
         at_once: int = 100,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        shared: Turns | None = None,
     ) -> None:
+        self._shared = shared
         self._pause = pause
         self._rules = tuple(rules)
         self._at_once = asyncio.Semaphore(at_once)
@@ -66,11 +81,12 @@ class Manners:
             line.pause = self._pause_of(name)
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for a turn at the host, first come, first served, and hold it.
+    async def turn(self, host: str, *, at_most: timedelta = timedelta(minutes=1)) -> AsyncIterator[None]:
+        """Wait for a turn at the host, first come, first served, and hold it, for so long at most.
 
         Those who wait for one host keep nobody from another: a place among the requests that run at once is taken
-        only when the host is free.
+        only when the host is free, as far as this process knows. A turn among other processes comes after that, for
+        its time runs.
         """
         line = self._line(_spelled(host))
         line.length += 1
@@ -78,7 +94,7 @@ class Manners:
             async with line.head:
                 while (left := line.free_at - self._clock()) > 0:
                     await self._sleep(left)
-                async with self._at_once:
+                async with self._at_once, self._among_others(_spelled(host), line.pause, at_most):
                     try:
                         yield
                     finally:
@@ -105,6 +121,11 @@ class Manners:
         name = _spelled(host)
         told = (self._waits.get((name, who)) for who in (source, None))
         return max((until for until in told if until and _holds(until, now=now)), default=None)
+
+    def _among_others(self, name: str, pause: float, at_most: timedelta) -> AbstractAsyncContextManager[None]:
+        if self._shared is None:
+            return nullcontext()
+        return self._shared.turn(name, lease=at_most + SLACK, pause=timedelta(seconds=pause))
 
     def _line(self, name: str) -> _Line:
         if name not in self._lines:

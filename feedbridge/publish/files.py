@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from feedbridge.errors import OutputError, PublishError
@@ -20,19 +20,29 @@ _FOR_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errn
 class OutputFolder:
     """The folder that documents are published in; paths are relative to it, with `/`.
 
-    One process writes at a time. Every method raises PublishError, which names the file; what stands there stays.
-    It is an OutputError where no other file would fare better.
+    A file is written by one process at a time. Every method raises PublishError, which names the file; what stands
+    there stays. It is an OutputError where no other file would fare better.
+
+    Args:
+        root: The folder.
+        check: Raises where others may be writing by now: before anything is put in place, or removed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, check: Callable[[], None] | None = None) -> None:
         self._root = root
+        self._check = check or (lambda: None)
         self._touched: set[Path] = set()
 
-    def prepare(self) -> None:
-        """Make the folder, and sweep away what a killed run left."""
+    def prepare(self, *, sweep: bool = True) -> None:
+        """Make the folder, and sweep away what a killed run left.
+
+        Where others may be writing, nothing is swept: what was not put in place is still due, and then it is.
+        """
         for folder in (self._root, self._root / "feeds"):
             with _in_words(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+        if not sweep:
+            return
         with _in_words(self._root):
             for folder in (
                 self._root,
@@ -53,6 +63,7 @@ class OutputFolder:
             beside = target.with_name(f".{target.name}{_BESIDE}")
             try:
                 _write(beside, body)
+                self._check()
                 beside.replace(target)
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -119,6 +130,7 @@ class OutputFolder:
                 return True
             if hashlib.sha256(body).hexdigest() != body_digest:
                 return False
+            self._check()
             target.unlink()
             self._touched.add(target.parent)
             if target.parent != self._root and _is_empty(target.parent):

@@ -10,7 +10,8 @@ import gzip
 import hashlib
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -39,19 +40,33 @@ _OURS: "tuple[Attribute, ...]" = ("Content-Type", "Cache-Control", "Content-Enco
 """What an object says of itself by our word; a storage may add to it."""
 
 
+@dataclass(slots=True)
+class _Known:
+    """A storage, its connections, and which objects are there, as was seen when it was `looked` at, or put since."""
+
+    store: "ObjectStore"
+    there: set[str] = field(default_factory=set)
+    looked: float | None = None
+
+
 @lru_cache(maxsize=4)
-def open_bucket(address: str, storage: OutputStorage) -> "Bucket":
-    """The bucket at an address; the same one again, for it keeps its connections.
+def _know(address: str, storage: OutputStorage) -> _Known:
+    return _Known(open_storage(address, storage))
+
+
+def open_bucket(address: str, storage: OutputStorage, *, check: Callable[[], None] | None = None) -> "Bucket":
+    """The bucket at an address; what is known of it is kept, and its connections.
 
     Args:
         address: `s3://BUCKET/PREFIX`, `gs://…` or `az://…`.
         storage: How it is reached; what is not said there is taken from the environment.
+        check: Where others publish there, too: raises where they may be writing what is ours to write.
 
     Raises:
         OutputError: What the settings and the environment say of it cannot be used.
     """
     with _in_words(address):
-        return Bucket(open_storage(address, storage), address, storage)
+        return Bucket(_know(address, storage), address, storage, check)
 
 
 class Bucket:
@@ -60,31 +75,33 @@ class Bucket:
     Every failure is an OutputError: publishing ends with it, so that nothing is put that points to what is not there.
     """
 
-    def __init__(self, store: "ObjectStore", address: str, storage: OutputStorage) -> None:
-        self._store = store
+    def __init__(self, known: _Known, address: str, storage: OutputStorage, check: Callable[[], None] | None) -> None:
+        self._known = known
+        self._store = known.store
         self._address = address
         self._storage = storage
-        self._there: set[str] = set()
-        self._looked: float | None = None
+        self._check = check
 
-    def prepare(self) -> None:
+    def prepare(self, *, sweep: bool = True) -> None:
         """Look which objects are there, unless that was done a while ago."""
-        if self._looked is None or time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
+        if self._known.looked is None or time.monotonic() - self._known.looked > LOOK_AGAIN_SECONDS:
             with _in_words(self._address):
-                self._there = {one["path"] for some in obstore.list(self._store) for one in some}
-            self._looked = time.monotonic()
+                self._known.there = {one["path"] for some in obstore.list(self._store) for one in some}
+            self._known.looked = time.monotonic()
 
     def put(self, path: str, body: bytes) -> bool:
         """Put a document in place at once; says whether it is new there."""
         attributes = self._attributes(_inside(path), body)
         with self._asking(path):
-            asks = self._looked is None or path in self._there
+            asks = self._known.looked is None or path in self._known.there
             found = (self._head(path) if asks else None) or {}
             is_new = any(found.get(key) != attributes.get(key) for key in _OURS)
             if is_new:
+                if self._check:
+                    self._check()
                 packed = gzip.compress(body, _GZIP_LEVEL, mtime=0) if self._storage.compress else body
                 obstore.put(self._store, path, packed, attributes=attributes, use_multipart=False)
-        self._there.add(path)
+        self._known.there.add(path)
         return is_new
 
     def sync(self) -> None:
@@ -99,7 +116,7 @@ class Bucket:
 
     def folders(self, path: str) -> list[str]:
         """The names of the folders in a folder, as was looked or put since; none where there is no such."""
-        inside = (one.removeprefix(f"{path}/") for one in self._there if one.startswith(f"{path}/"))
+        inside = (one.removeprefix(f"{path}/") for one in self._known.there if one.startswith(f"{path}/"))
         return sorted({name for name, slash, _ in (one.partition("/") for one in inside) if slash})
 
     def is_foreign(self, path: str, *, mark: bytes) -> bool:
@@ -108,8 +125,14 @@ class Bucket:
         return body is not None and mark not in body
 
     def whole(self, written: Mapping[str, Written]) -> frozenset[str]:
-        """Those of these documents that were there when that was looked at, or were put since."""
-        return frozenset(written.keys() & self._there)
+        """Those of these documents that were there when that was looked at, or were put since, be it by others."""
+        if self._check:
+            for path in written.keys() - self._known.there:
+                with self._asking(path):
+                    found = self._head(path)
+                if found is not None and found.get(_DIGEST) == written[path].digest:
+                    self._known.there.add(path)
+        return frozenset(written.keys() & self._known.there)
 
     def read(self, path: str, body_digest: str) -> bytes | None:
         """The bytes of a document if they are those that we wrote.
@@ -133,8 +156,10 @@ class Bucket:
             if found is not None and found.get(_DIGEST) != body_digest:
                 return False
             if found is not None:
+                if self._check:
+                    self._check()
                 obstore.delete(self._store, path)
-        self._there.discard(path)
+        self._known.there.discard(path)
         return True
 
     def _head(self, path: str) -> "Attributes | None":

@@ -30,12 +30,12 @@ class Written(Protocol):
 class Outlet(Protocol):
     """Takes documents, each whole or not at all; paths are relative to it, with `/`.
 
-    One process writes at a time. Every method raises PublishError, which names the document; what stands there stays.
-    It is an OutputError where no other document would fare better.
+    A document is written by one process at a time. Every method raises PublishError, which names the document; what
+    stands there stays. It is an OutputError where no other document would fare better.
     """
 
-    def prepare(self) -> None:
-        """Be ready to take documents."""
+    def prepare(self, *, sweep: bool = True) -> None:
+        """Be ready to take documents, and sweep away what a killed run left; not where others may be writing."""
 
     def put(self, path: str, body: bytes) -> bool:
         """Put a document in place at once; says whether it is new there."""

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,8 +15,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedbridge import metrics as measures
 from feedbridge.metrics import Metrics
-from feedbridge.server.respond import ALLOWED, PLAIN, LargeFile, Reply, Served, Terms, asked, plain, respond
-from feedbridge.server.shelf import Shelf, open_large
+from feedbridge.server.respond import (
+    ALLOWED,
+    PLAIN,
+    Asked,
+    LargeFile,
+    Reply,
+    Served,
+    Stamp,
+    Terms,
+    asked,
+    plain,
+    respond,
+)
+from feedbridge.server.shelf import Shelf, file_name, open_large
 
 Check = Callable[[], str | None]
 """Says what is wrong in one line, or None."""
@@ -28,6 +41,8 @@ DEFAULT_MAX_AGE = 300
 _logger = logging.getLogger("feedbridge.server")
 _CHUNK = 64 * 1024
 _TRIES = 5
+_KNOWN_KEPT = 1024
+_KNOWN_TAGS = 256
 _NOT_KEPT = {name.decode(): value.decode() for name, value in PLAIN[1:]}
 
 
@@ -95,6 +110,7 @@ class _Door:
         self._prefix = base_path.rstrip("/")
         self._hub = hub
         self._max_age = max_age
+        self._known: dict[_Question, _Known] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -112,6 +128,11 @@ class _Door:
             await answer.fail(500, "internal error")
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        question = scope["method"], scope["path"], asked(scope["headers"])
+        known = self._known.get(question)
+        if known is not None and self._holds(known):
+            await answer.give(known.reply)
+            return
         paths = self._meant(scope["path"])
         for path in paths:
             if _first_segment(path) in self._rooms:
@@ -120,11 +141,24 @@ class _Door:
         served = None
         if scope["method"] in ALLOWED:
             served = await self._find(paths)
-        reply = respond(scope["method"], asked(scope["headers"]), served, self._terms(served))
+        terms = self._terms(served)
+        reply = respond(scope["method"], question[2], served, terms)
         if isinstance(reply.body, LargeFile):
             await self._stream(scope, receive, reply, answer)
-        else:
-            await answer.give(reply)
+            return
+        if served is not None and reply.status == 304 and served.name == file_name(paths[0]):
+            self._note(question, _Known(served.name, served.stamp, terms.max_age, reply))
+        await answer.give(reply)
+
+    def _note(self, question: "_Question", known: "_Known") -> None:
+        if any(header and len(header) > _KNOWN_TAGS for header in question[2]):
+            return
+        if len(self._known) >= _KNOWN_KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[question] = known
+
+    def _holds(self, known: "_Known") -> bool:
+        return self._shelf.look(known.name) == known.stamp and self._max_age(known.name) == known.max_age
 
     def _meant(self, path: str) -> tuple[str, ...]:
         """The paths below the published folder that a request path may mean."""
@@ -160,6 +194,19 @@ class _Door:
             served = await self._find(self._meant(scope["path"]))
             reply = respond(scope["method"], asked(scope["headers"]), served, self._terms(served))
         raise OSError(f"{scope['path']}: changes faster than it can be sent")
+
+
+_Question = tuple[str, str, Asked]
+"""Method, path and headers that matter."""
+
+
+class _Known(NamedTuple):
+    """That a client has a file already, as most have; it holds while the file and its terms are the same."""
+
+    name: str
+    stamp: Stamp
+    max_age: int
+    reply: Reply
 
 
 class _Answer:

@@ -2,12 +2,16 @@
 
 import re
 from calendar import monthrange, timegm
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
+from typing import NamedTuple
 
 Headers = list[tuple[bytes, bytes]]
+Stamp = tuple[int, int, int, int]
+"""Device, inode, size and time of the last change in nanoseconds: a file is the same as long as these are."""
+
 _Shared = tuple[tuple[bytes, bytes], ...]
 
 ALLOWED = ("GET", "HEAD")
@@ -21,6 +25,7 @@ PLAIN = (
     (b"vary", b"Accept-Encoding"),
 )
 
+_MATTER = (b"if-none-match", b"if-modified-since", b"accept-encoding")
 _LONGEST_HEADER = 8192
 _CODINGS_READ = 50
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -55,12 +60,12 @@ class LargeFile:
 
     Attributes:
         path: Where it is.
-        stamp: Device, inode, size and time of change; it is another file where these differ.
+        stamp: It is another file where this differs.
         etag: Strong, with its quotes.
     """
 
     path: str
-    stamp: tuple[int, int, int, int]
+    stamp: Stamp
     etag: str
 
     @property
@@ -77,6 +82,7 @@ class Served:
         media_type: Without parameters.
         text: Whether it is UTF-8 text.
         last_modified: Whole seconds since the epoch.
+        stamp: It is another file where this differs.
         whole: The bytes as they are.
         packed: Compressed forms, the best first.
         policy: The Content-Security-Policy that a page of ours names itself.
@@ -86,6 +92,7 @@ class Served:
     media_type: str
     text: bool
     last_modified: int
+    stamp: Stamp
     whole: Encoded | LargeFile
     packed: tuple[Encoded, ...] = ()
     policy: str | None = None
@@ -95,8 +102,7 @@ class Served:
         return self.media_type in FEED_TYPES
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The request headers that matter, None where absent; several of one name are joined with commas."""
 
     if_none_match: str | None = None
@@ -104,8 +110,7 @@ class Asked:
     accept_encoding: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What the caller says about a file.
 
     Attributes:
@@ -119,8 +124,7 @@ class Terms:
     hub: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer; a large file stands for its bytes."""
 
     status: int
@@ -128,19 +132,14 @@ class Reply:
     body: bytes | LargeFile = b""
 
 
-def asked(headers: Iterable[tuple[bytes, bytes]]) -> Asked:
+def asked(headers: Sequence[tuple[bytes, bytes]]) -> Asked:
     """Take what matters from request headers with lower-case names; one of absurd length counts as absent."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in (b"if-none-match", b"accept-encoding"):
-            found[name] = found[name] + b"," + value if name in found else value
-        elif name == b"if-modified-since":
-            found[name] = value
-    return Asked(
-        if_none_match=_text(found.get(b"if-none-match")),
-        if_modified_since=_text(found.get(b"if-modified-since")),
-        accept_encoding=_text(found.get(b"accept-encoding")),
-    )
+    found = dict(headers)
+    if len(found) < len(headers):
+        for name in (b"if-none-match", b"accept-encoding"):
+            if name in found:
+                found[name] = b",".join(value for other, value in headers if other == name)
+    return Asked(*map(_text, map(found.get, _MATTER)))
 
 
 def respond(method: str, asked: Asked, served: Served | None, terms: Terms) -> Reply:

@@ -15,12 +15,7 @@ from pathlib import Path
 import brotli
 
 from feedbridge.publish.outputs import MEDIA_TYPES
-from feedbridge.server.respond import Encoded, LargeFile, Served
-
-Stamp = tuple[int, int, int, int]
-"""Device, inode, size and time of the last change in nanoseconds: a file is the same as long as these are."""
-
-Loaded = tuple[Stamp, Served]
+from feedbridge.server.respond import Encoded, LargeFile, Served, Stamp
 
 PICTURE_TYPES = {
     ".jpg": "image/jpeg",
@@ -72,9 +67,9 @@ class Shelf:
         """Serve the files below a folder, keeping at most so many bytes; larger ones than a quarter are not kept."""
         self._root = root
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[Stamp, Served, int]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Served, int]] = OrderedDict()
         self._bytes = 0
-        self._loads: dict[str, asyncio.Task[Loaded | None]] = {}
+        self._loads: dict[str, asyncio.Task[Served | None]] = {}
         self._turns = asyncio.Semaphore(_LOADS_AT_ONCE)
 
     @property
@@ -91,27 +86,32 @@ class Shelf:
         name = file_name(path)
         if name is None or _media(name) is None:
             return None
-        stamp = self._look(name)
+        stamp = self.look(name)
         if stamp is None:
             self._drop(name)
             return None
         kept = self._kept.get(name)
-        if kept is not None and kept[0] == stamp:
+        if kept is not None and kept[0].stamp == stamp:
             self._kept.move_to_end(name)
-            return kept[1]
+            return kept[0]
         joined = self._loads.get(name)
         loaded = await asyncio.shield(joined or self._start(name))
-        if joined is not None and loaded is not None and loaded[0] != stamp:
+        if joined is not None and loaded is not None and loaded.stamp != stamp:
             return await self.get(path)  # what was being read when we came is older than what we saw
-        return loaded[1] if loaded is not None else None
+        return loaded
 
-    def _start(self, name: str) -> "asyncio.Task[Loaded | None]":
+    def _start(self, name: str) -> "asyncio.Task[Served | None]":
         load = asyncio.create_task(self._load(name))
         self._loads[name] = load
         load.add_done_callback(_look_at)
         return load
 
-    def _look(self, name: str) -> Stamp | None:
+    def look(self, name: str) -> Stamp | None:
+        """What file is at a name below the published folder at this moment, or None if there is none.
+
+        Raises:
+            OSError: That cannot be seen.
+        """
         try:
             found = os.stat(f"{self._root}/{name}")  # noqa: PTH116  (a Path takes longer than the call)
         except OSError as error:
@@ -120,25 +120,24 @@ class Shelf:
             raise
         return _stamp(found) if stat.S_ISREG(found.st_mode) else None
 
-    async def _load(self, name: str) -> Loaded | None:
+    async def _load(self, name: str) -> Served | None:
         try:
             async with self._turns:
-                loaded = await asyncio.to_thread(_read_file, self._root, name, self._max_bytes // 4)
+                served = await asyncio.to_thread(_read_file, self._root, name, self._max_bytes // 4)
         finally:
             del self._loads[name]  # here and not in a callback: nobody may join a load that is done
         self._drop(name)
-        if loaded is None:
+        if served is None:
             return None
-        stamp, served = loaded
         weight = _weight(served)
-        self._kept[name] = (stamp, served, weight)
+        self._kept[name] = (served, weight)
         self._bytes += weight
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._kept)))
-        return loaded
+        return served
 
     def _drop(self, name: str) -> None:
-        _, _, weight = self._kept.pop(name, (None, None, 0))
+        _, weight = self._kept.pop(name, (None, 0))
         self._bytes -= weight
 
 
@@ -155,7 +154,7 @@ def open_large(file: LargeFile) -> int | None:
     return None
 
 
-def _look_at(load: "asyncio.Task[Loaded | None]") -> None:
+def _look_at(load: "asyncio.Task[Served | None]") -> None:
     """Look at how a load ended, so that it is not reported as lost when all who waited have left."""
     if not load.cancelled():
         load.exception()
@@ -166,10 +165,10 @@ def _is_absence(error: OSError) -> bool:
     return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
-def _read_file(root: Path, name: str, largest: int) -> Loaded | None:
+def _read_file(root: Path, name: str, largest: int) -> Served | None:
     """Read a file that stayed the same while it was read, and again if another has taken its place by then."""
     path = f"{root}/{name}"
-    whole: Loaded | None = None
+    whole: Served | None = None
     for _ in range(_TRIES):
         try:
             with _opened(path) as handle:
@@ -182,8 +181,8 @@ def _read_file(root: Path, name: str, largest: int) -> Loaded | None:
                 served = _served(name, path, handle, found, largest)
                 if served is None or _stamp(os.fstat(handle)) != _stamp(found):
                     continue
-                whole = _stamp(found), served
-                if _stamp(place.stat()) == _stamp(found):
+                whole = served
+                if _stamp(place.stat()) == served.stamp:
                     return whole
         except OSError as error:
             if _is_absence(error):
@@ -197,11 +196,12 @@ def _read_file(root: Path, name: str, largest: int) -> Loaded | None:
 def _served(name: str, path: str, handle: int, found: os.stat_result, largest: int) -> Served | None:
     """The file behind a handle, or None if it is shorter or longer than it was."""
     media_type, text = _media(name) or ("application/octet-stream", False)
+    stamp = _stamp(found)
     whole: Encoded | LargeFile
     packed: tuple[Encoded, ...] = ()
     policy = None
     if found.st_size > largest:
-        whole = LargeFile(path=path, stamp=_stamp(found), etag=f'"{_digest(handle)}"')
+        whole = LargeFile(path=path, stamp=stamp, etag=f'"{_digest(handle)}"')
     else:
         body = b"".join(_blocks(handle))
         if len(body) != found.st_size:
@@ -215,6 +215,7 @@ def _served(name: str, path: str, handle: int, found: os.stat_result, largest: i
         media_type=media_type,
         text=text,
         last_modified=min(max(int(found.st_mtime_ns // 1_000_000_000), 0), _LAST_SECOND),
+        stamp=stamp,
         whole=whole,
         packed=packed,
         policy=policy[1].decode() if policy else None,

@@ -1,6 +1,6 @@
 """Articles, the aliases they are known by, and the files they came from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -216,10 +216,12 @@ def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]
         connection.execute(upsert(connection, aliases).on_conflict_do_nothing(), values)
 
 
-def standing(connection: Connection, source_id: int) -> dict[str, Standing]:
-    """How each file of a source stands, by key."""
+def standing(connection: Connection, source_id: int, *, keys: Collection[str] | None = None) -> dict[str, Standing]:
+    """How each file of a source stands, by key; or only these few, those that are missing and those of no use."""
     columns = (files.c.size, files.c.mtime_ns, files.c.article_id, files.c.unusable, files.c.missing)
     query = select(files.c.path, *columns).where(files.c.source_id == source_id)
+    if keys is not None:
+        query = query.where(files.c.path.in_(keys) | files.c.missing | files.c.unusable.is_not(None))
     return {row[0]: Standing(*row[1:]) for row in connection.execute(query).all()}
 
 

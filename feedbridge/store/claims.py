@@ -60,12 +60,41 @@ def hold(connection: Connection, holder: str, *, lease: timedelta | None) -> Non
     )
 
 
-def release_abandoned(connection: Connection, holder: str, *, is_alone: bool) -> None:
-    """Take back what other holders have claimed whose lease has ended, or all others, if the store is ours alone."""
+def release_abandoned(connection: Connection, holder: str, *, is_alone: bool) -> list[str]:
+    """Take back what other holders have claimed whose lease has ended, or all others, if the store is ours alone.
+
+    Returns:
+        The names of the sources.
+    """
     others = holders.c.name != holder
     ended = or_(holders.c.expires_at.is_(None), holders.c.expires_at <= clock())  # who had it alone is no more, either
     gone = delete(holders).where(others if is_alone else and_(others, ended)).returning(holders.c.name)
-    _release(connection, connection.scalars(gone).all())
+    return _release(connection, connection.scalars(gone).all())
+
+
+def take_over(
+    connection: Connection, names: Sequence[str], *, before: Sequence[str], holder: str, lease: timedelta
+) -> list[Claim]:
+    """Go on with what others had claimed of these sources, whose work is now ours; they can settle it no more."""
+    hold(connection, holder, lease=lease)
+    connection.execute(delete(holders).where(holders.c.name.in_(before)))
+    found = connection.execute(
+        update(sources)
+        .where(sources.c.name.in_(names), sources.c.claimed_by.in_(before))
+        .values(claimed_by=holder)
+        .returning(sources.c.name, sources.c.next_poll_at, sources.c.failures, sources.c.claimed_at)
+    )
+    claimed = [
+        Claim(
+            name=row.name,
+            due=from_ms(row.next_poll_at),
+            failures=row.failures,
+            taken=from_ms(row.claimed_at),
+            holder=holder,
+        )
+        for row in found
+    ]
+    return sorted(claimed, key=lambda one: (one.due, one.name))
 
 
 def leave(connection: Connection, holder: str) -> None:
@@ -118,6 +147,12 @@ def due(connection: Connection, names: Sequence[str], *, now: datetime) -> Itera
     query = select(sources.c.name).where(*_is_due(names, now=now)).order_by(sources.c.next_poll_at, sources.c.id)
     with connection.scalars(query.execution_options(stream_results=True)) as found:
         yield from found
+
+
+def at_work(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Those of these sources that somebody has claimed."""
+    query = select(sources.c.name).where(sources.c.claimed_at.is_not(None), is_one_of(sources.c.name, names))
+    return list(connection.scalars(query))
 
 
 def settle(connection: Connection, claim: Claim, *, next_poll_at: datetime, failures: int) -> bool:
@@ -216,7 +251,9 @@ def _is_good(connection: Connection, holder: str) -> bool:
     return connection.scalar(query) is not None
 
 
-def _release(connection: Connection, gone: Sequence[str]) -> None:
-    if gone:
-        theirs = is_one_of(sources.c.claimed_by, gone)
-        connection.execute(update(sources).where(theirs).values(claimed_at=None, claimed_by=None))
+def _release(connection: Connection, gone: Sequence[str]) -> list[str]:
+    if not gone:
+        return []
+    theirs = is_one_of(sources.c.claimed_by, gone)
+    released = update(sources).where(theirs).values(claimed_at=None, claimed_by=None).returning(sources.c.name)
+    return list(connection.scalars(released))

@@ -1,19 +1,28 @@
 """The store: opened, brought up to date, and written in transactions, whichever database keeps it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from feedbridge.errors import StoreError
+from feedbridge.store.dialects import take_lock, unlock
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Revisions of the schema, oldest first; the last is this program's."""
+
+COPYING = "copying"
+"""The table that is there while a store is being copied into the database."""
+
+Check = Callable[[], None]
+"""Raises StoreError where what was ours alone no longer is."""
 
 _FILE = "sqlite:///"
 
@@ -82,7 +91,15 @@ class Store:
         StoreError: From every method; its text names the store and the mend.
     """
 
-    def __init__(self, address: Path | str, *, write: bool, rebuild: bool = False, shared: bool = False) -> None:
+    def __init__(
+        self,
+        address: Path | str,
+        *,
+        write: bool,
+        rebuild: bool = False,
+        shared: bool = False,
+        copying: bool = False,
+    ) -> None:
         """Say where it is.
 
         Args:
@@ -90,9 +107,11 @@ class Store:
             write: Whether it is to be written.
             rebuild: If the file is damaged, put it aside and start with an empty one.
             shared: Others may write at the same time; files are never shared.
+            copying: It may be the copy of a store that is not all there yet.
         """
         self.address = address
         self._write = write
+        self._copying = copying
         self._home = _home(address, write=write, rebuild=rebuild, shared=shared)
         self.name = self._home.name
         self.is_alone = self._home.is_alone
@@ -120,6 +139,36 @@ class Store:
         """A transaction: all of it is kept, or nothing."""
         with in_words(self.name, self._home.explain), self._home.engine.begin() as connection:
             yield connection
+
+    @contextlib.contextmanager
+    def exclusively(self, name: str, *, waits: bool = False) -> Iterator[Check | None]:
+        """Do something that no two processes do at a time; None: another is at it.
+
+        Where the store is not shared, nobody else can be. A connection is taken up meanwhile, and if it is lost, others
+        may begin: what is given finds out.
+
+        Args:
+            name: What is done.
+            waits: Wait until no other is at it.
+        """
+        if self.is_alone:
+            yield lambda: None
+            return
+        with in_words(self.name, self._home.explain):
+            connection = self._home.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with connection:
+            with in_words(self.name, self._home.explain):
+                is_ours = take_lock(connection, name, waits=waits)
+            try:
+                yield partial(self._check, connection) if is_ours else None
+            finally:
+                if is_ours:
+                    with contextlib.suppress(SQLAlchemyError):  # the connection is lost, and the lock with it
+                        unlock(connection, name)
+
+    def _check(self, connection: Connection) -> None:
+        with in_words(self.name, self._home.explain):
+            connection.execute(text("SELECT 1"))
 
     def back_up(self, target: Path) -> None:
         """Copy the store as it is now, whole or not at all, whoever is writing to it.
@@ -158,6 +207,8 @@ class Store:
     def _revision(self) -> str | None:
         with self.transaction() as connection:
             tables = self._home.tables(connection)
+            if COPYING in tables and not self._copying:
+                raise StoreError(f'{self.name}: a copy into it was broken off; "feedbridge store copy" goes on with it')
             if {"alembic_version", "feed_entries"} <= tables:
                 return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
         if tables:

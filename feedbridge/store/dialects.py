@@ -80,6 +80,23 @@ def lock(connection: Connection, rows: Select[Any]) -> None:
         connection.execute(rows.with_for_update()).close()
 
 
+def take_lock(connection: Connection, name: str, *, waits: bool) -> bool:
+    """Take a lock by its name, until it is given back or the connection ends; False: somebody else has it.
+
+    In SQLite nobody else writes.
+    """
+    if not _is_postgresql(connection):
+        return True
+    take = "pg_advisory_lock" if waits else "pg_try_advisory_lock"
+    return connection.scalar(text(f"SELECT {take}(hashtextextended(:name, 0))"), {"name": name}) is not False
+
+
+def unlock(connection: Connection, name: str) -> None:
+    """Give a lock back that was taken on this connection."""
+    if _is_postgresql(connection):
+        connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": name})
+
+
 def lock_revisions(connection: Connection) -> None:
     """Wait until nobody else is giving out revisions; until the end of the transaction nobody else will.
 

@@ -173,18 +173,15 @@ def forget_empty_feeds(connection: Connection, family: str, *, by_value: bool) -
 def feeds_of(connection: Connection, family: str) -> list[FeedRow]:
     """The feeds of a family, by name."""
     query = select(feeds).where(feeds.c.family == family).order_by(feeds.c.name)
-    return [
-        FeedRow(
-            row=row.id,
-            name=row.name,
-            value=row.value,
-            uid=row.uid,
-            created_at=from_ms(row.created_at),
-            limits=row.limits,
-            floor=row.floor,
-        )
-        for row in connection.execute(query)
-    ]
+    return [_feed(row) for row in connection.execute(query)]
+
+
+def feeds_by_family(connection: Connection) -> dict[str, list[FeedRow]]:
+    """All feeds, by name, of each family."""
+    found: dict[str, list[FeedRow]] = {}
+    for row in connection.execute(select(feeds).order_by(feeds.c.name)):
+        found.setdefault(row.family, []).append(_feed(row))
+    return found
 
 
 def add_feed(
@@ -438,6 +435,28 @@ def documents_of(connection: Connection, feed: FeedRow) -> dict[int, bool]:
     return {row.number: row.dirty for row in connection.execute(query.order_by(documents.c.number))}
 
 
+def documents_by_feed(connection: Connection, family: str) -> dict[int, dict[int, bool]]:
+    """The documents of the feeds of a family, by the feed's row: as `documents_of` has those of one."""
+    theirs = documents.c.feed_id.in_(select(feeds.c.id).where(feeds.c.family == family))
+    query = select(documents.c.feed_id, documents.c.number, documents.c.dirty)
+    found: dict[int, dict[int, bool]] = {}
+    for row in connection.execute(query.where(theirs, documents.c.number >= SUBSCRIPTION).order_by(documents.c.number)):
+        found.setdefault(row.feed_id, {})[row.number] = row.dirty
+    return found
+
+
+def last_documents(connection: Connection) -> dict[int, int]:
+    """The number of the newest archive document of each feed, 0 where it has none, by the feed's row."""
+    query = select(documents.c.feed_id, func.max(documents.c.number)).where(documents.c.number >= SUBSCRIPTION)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(documents.c.feed_id))}
+
+
+def newest_by_feed(connection: Connection) -> dict[int, datetime]:
+    """When the newest entry of each feed that has one was published, by the feed's row."""
+    query = select(feed_entries.c.feed_id, func.max(feed_entries.c.published)).group_by(feed_entries.c.feed_id)
+    return {row[0]: from_ms(row[1]) for row in connection.execute(query)}
+
+
 def counts(connection: Connection, family: str) -> dict[int, tuple[int, datetime | None]]:
     """Entries of each feed of a family, and when the newest was published, by the feed's row."""
     query = (
@@ -448,8 +467,8 @@ def counts(connection: Connection, family: str) -> dict[int, tuple[int, datetime
     return {row[0]: (row[1], from_ms(row[2])) for row in connection.execute(query)}
 
 
-def paces(connection: Connection, family: str) -> dict[int, Pace]:
-    """What is on top of the feeds of a family, and how often something new comes, by the feed's row."""
+def paces(connection: Connection) -> dict[int, Pace]:
+    """What is on top of each feed, and how often something new comes, by the feed's row."""
 
     def newest(what: ColumnElement[Any], *, after: int) -> ScalarSelect[Any]:
         mine = select(what).where(feed_entries.c.feed_id == feeds.c.id).order_by(*_NEWEST_FIRST)
@@ -458,23 +477,21 @@ def paces(connection: Connection, family: str) -> dict[int, Pace]:
     top = select(articles.c.title).where(articles.c.id == newest(feed_entries.c.article_id, after=0)).scalar_subquery()
     instants = (newest(feed_entries.c.ordered_at, after=after) for after in _PACED)
     found = {}
-    for row, title, latest, *earlier in connection.execute(
-        select(feeds.c.id, top, *instants).where(feeds.c.family == family)
-    ):
+    for row, title, latest, *earlier in connection.execute(select(feeds.c.id, top, *instants)):
         known = [(latest - instant) / after for after, instant in zip(_PACED[1:], earlier, strict=True) if instant]
         found[row] = Pace(title=title, interval=timedelta(milliseconds=known[-1]) if known else None)
     return found
 
 
-def written(connection: Connection, *, below: str = "", but: str | None = None) -> dict[str, Output]:
+def written(connection: Connection, *, below: Iterable[str] = ("",), but: str | None = None) -> dict[str, Output]:
     """The files that we wrote, by path.
 
     Args:
         connection: To the store.
-        below: Those alone whose path begins so.
+        below: Those alone whose path begins with one of these.
         but: Without those whose path begins so.
     """
-    query = select(outputs).where(outputs.c.path.startswith(below, autoescape=True))
+    query = select(outputs).where(or_(*(outputs.c.path.startswith(stem, autoescape=True) for stem in below)))
     if but:
         query = query.where(~outputs.c.path.startswith(but, autoescape=True))
     return {row.path: Output(path=row.path, digest=row.digest, size=row.size) for row in connection.execute(query)}
@@ -530,6 +547,18 @@ def _shown(connection: Connection, feed: FeedRow, which: ColumnElement[bool], *,
         .limit(limit)
     )
     return [replace(_place(row), stamp=Stamp(row.revision, from_ms(row.updated))) for row in connection.execute(query)]
+
+
+def _feed(row: Row[*tuple[Any, ...]]) -> FeedRow:
+    return FeedRow(
+        row=row.id,
+        name=row.name,
+        value=row.value,
+        uid=row.uid,
+        created_at=from_ms(row.created_at),
+        limits=row.limits,
+        floor=row.floor,
+    )
 
 
 def _place(row: Row[*tuple[Any, ...]]) -> Placed:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 
-from feedbridge.store.dialects import upsert
+from feedbridge.store.dialects import is_one_of, upsert
 from feedbridge.store.schema import articles, files, polls, sources
 from feedbridge.store.times import from_ms, to_ms
 
@@ -106,9 +107,10 @@ def source_state(connection: Connection, name: str) -> SourceState:
     )
 
 
-def completed(connection: Connection) -> set[str]:
-    """The sources that have been read from end to end at least once."""
-    return set(connection.scalars(select(sources.c.name).where(sources.c.completed_at.is_not(None))))
+def completed(connection: Connection, names: Sequence[str] | None = None) -> set[str]:
+    """The sources, of all or of these, that have been read from end to end at least once."""
+    query = select(sources.c.name).where(sources.c.completed_at.is_not(None))
+    return set(connection.scalars(query if names is None else query.where(is_one_of(sources.c.name, names))))
 
 
 def begin(connection: Connection, source_id: int, *, shape: str) -> None:
@@ -208,11 +210,24 @@ def history(connection: Connection, name: str, *, limit: int = 20) -> list[datet
     return [from_ms(value) for value in connection.scalars(query)]
 
 
+def newest(connection: Connection) -> int:
+    """The row of the refresh that was noted last, 0 where there was none."""
+    return connection.scalar(select(func.max(polls.c.id))) or 0
+
+
+def noted(connection: Connection, *, after: int) -> list[tuple[int, str, Poll]]:
+    """The refreshes of all sources that were noted after a row: the row, the source's name, and how it went."""
+    query = select(polls, sources.c.name).join(sources, sources.c.id == polls.c.source_id).where(polls.c.id > after)
+    return [(row.id, row.name, _poll(row)) for row in connection.execute(query.order_by(polls.c.id))]
+
+
 def _last_error(connection: Connection, source_id: int) -> Poll | None:
     failed = select(polls).where(polls.c.source_id == source_id, polls.c.error.is_not(None))
     row = connection.execute(failed.order_by(polls.c.id.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _poll(row)
+
+
+def _poll(row: Row[Any]) -> Poll:
     return Poll(
         started_at=from_ms(row.started_at),
         finished_at=from_ms(row.finished_at),

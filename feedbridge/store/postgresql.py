@@ -44,7 +44,7 @@ class Server:
             raise StoreError("`store` is no address; give one as postgresql+psycopg://USER@HOST/NAME") from error
         self.name = _shown(url)
         self.engine = _engine(url, self.name, write=write)
-        self._parameters = {**self.engine.dialect.create_connect_args(url)[1], **_parameters(url)}
+        self._parameters = parameters_of(url)
         self.is_alone = write and not shared
         self._write = write
         self._holder: Any = None
@@ -95,9 +95,11 @@ class Server:
         """All is ready."""
 
     def close(self) -> None:
-        """Hang up."""
+        """Let the database go, and hang up: the server would take a moment to notice that we have."""
         self.engine.dispose()
         if self._holder:
+            with contextlib.suppress(Exception):  # it may be gone by now, and what was held with it
+                self._holder.execute("SELECT pg_advisory_unlock_all()")
             self._holder.close()
             self._holder = None
 
@@ -169,6 +171,15 @@ def _engine(url: URL, name: str, *, write: bool) -> Engine:
         raise StoreError(
             f"{name}: PostgreSQL takes the extra `postgres`; \"pip install 'feedbridge[postgres]'\" brings it"
         ) from error
+
+
+def parameters_of(url: URL | str) -> dict[str, Any]:
+    """What psycopg is told to make a connection to the database at an address of SQLAlchemy's."""
+    url = make_url(url)
+    return {
+        **create_engine(url.set(drivername="postgresql+psycopg")).dialect.create_connect_args(url)[1],
+        **_parameters(url),
+    }
 
 
 def _shown(url: URL) -> str:

@@ -159,6 +159,13 @@ hosts = Table(
     Column("not_before", BigInteger, nullable=False, doc="The host wishes not to be asked sooner."),
 )
 
+turns = Table(
+    "turns",
+    metadata,
+    Column("host", _Text, primary_key=True),
+    Column("free_at", BigInteger, nullable=False, doc="Nobody asks it sooner, by the database's clock."),
+)
+
 feeds = Table(
     "feeds",
     metadata,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Row, case, delete, select, update
 
 from feedbridge.model import RawItem, SourceFacts
-from feedbridge.store.dialects import upsert
+from feedbridge.store.dialects import is_one_of, upsert
 from feedbridge.store.schema import articles, hosts, items, sources, visits
 from feedbridge.store.times import from_ms, to_ms
 
@@ -135,9 +135,11 @@ def keep_visit(connection: Connection, source_id: int, visit: Visit) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["source_id"], set_=values))
 
 
-def facts(connection: Connection) -> Mapping[str, SourceFacts]:
-    """What sources say of themselves, by name."""
+def facts(connection: Connection, names: Sequence[str] | None = None) -> Mapping[str, SourceFacts]:
+    """What sources, all or these, say of themselves, by name."""
     query = select(sources.c.name, visits.c.facts).join(visits, visits.c.source_id == sources.c.id)
+    if names is not None:
+        query = query.where(is_one_of(sources.c.name, names))
     return _Facts({row.name: row.facts for row in connection.execute(query)})
 
 

@@ -110,7 +110,7 @@ class Changing:
             for path in self.files.glob(f"news*/{place}_*.md")
         )
         self._text = self._old.read_text(encoding="utf-8")
-        self._edits = 0
+        self._edits = self._looks = 0
 
     def add(self) -> Change:
         """Add an article that is newer than all others."""
@@ -128,8 +128,9 @@ class Changing:
         return Change(mark=mark.encode(), is_new=False)
 
     def look(self) -> None:
-        """Let whoever watches the folder look, for nothing."""
-        (self.files / "nothing.log").write_text("nothing")
+        """Let whoever watches the folder look at all of it, for nothing: a folder may have come with files."""
+        self._looks += 1
+        (self.files / f"empty{self._looks}").mkdir()
 
     def _put(self, path: Path, text: str) -> None:
         write(self._beside, text, age=self._new + self._edits)

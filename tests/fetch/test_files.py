@@ -19,6 +19,7 @@ from feedbridge.fetch.files import (
     is_young,
     list_folder,
     look_again,
+    look_at,
     read_file,
     storable,
     too_long,
@@ -553,3 +554,55 @@ def test_a_folder_can_be_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text("x", encoding="utf-8")
     request = FolderRequest(root=tmp_path, patterns=("**/*.html",), max_bytes=1000, leave_out=tmp_path / "public")
     assert [file.path for file in list_folder(request).files] == ["a.html"]
+
+
+class TestLookAt:
+    """A look at a few files of a folder sees them as a look at all of it would, or says that it cannot."""
+
+    def look(self, root: Path, *paths: str) -> list[str] | None:
+        request = FolderRequest(root=root, patterns=DEFAULT, max_bytes=1000, leave_out=root / "public")
+        found = look_at(request, [root / path for path in paths])
+        if found is None:
+            return None
+        everything = list_folder(request)
+        assert set(found.files) <= set(everything.files)
+        assert set(found.refused) <= set(everything.refused)
+        return [file.path for file in found.files]
+
+    def test_files_that_are_there(self, tmp_path: Path) -> None:
+        """Those that are asked for, each once, in their order."""
+        for name in ("b.md", "sub/a.md", "c.md", "picture.jpg"):
+            write(tmp_path / name)
+        assert self.look(tmp_path, "sub/a.md", "c.md", "picture.jpg", "sub/../c.md") == ["c.md", "sub/a.md"]
+        assert self.look(tmp_path) == []
+
+    def test_what_is_never_asked_for(self, tmp_path: Path) -> None:
+        """Hidden files and folders, and our own output, be they there or gone."""
+        for name in (".hidden.md", ".git/a.md", "public/index.html"):
+            write(tmp_path / name)
+        assert self.look(tmp_path, ".hidden.md", ".git/a.md", ".gone.md", "public/index.html", "public/gone.md") == []
+
+    @pytest.mark.parametrize("name", ["gone.md", "gone", "folder", "folder/gone.md", "lost/gone.md"])
+    def test_what_only_the_whole_tells(self, tmp_path: Path, name: str) -> None:
+        """What is gone may have been a folder; a folder may have come with its files; nobody watches behind links."""
+        write(tmp_path / "folder/a.md")
+        assert self.look(tmp_path, "folder/a.md", name) is None
+
+    def test_links(self, tmp_path: Path) -> None:
+        """A link is none of the plain files, nor is what lies outside."""
+        root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+        write(root / "a.md")
+        write(elsewhere / "b.md")
+        (root / "link.md").symlink_to(root / "a.md")
+        (root / "linked").symlink_to(elsewhere)
+        assert self.look(root, "link.md") is None
+        assert self.look(root, "linked/b.md") is None
+        assert self.look(root, "../elsewhere/b.md") is None
+        (tmp_path / "alias").symlink_to(root)
+        assert self.look(tmp_path / "alias", "a.md") == ["a.md"]
+
+    def test_a_folder_that_is_gone(self, tmp_path: Path) -> None:
+        """That is for the look at the whole to tell."""
+        assert (
+            look_at(FolderRequest(root=tmp_path / "no", patterns=DEFAULT, max_bytes=9), [tmp_path / "no/a.md"]) is None
+        )

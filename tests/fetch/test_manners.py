@@ -3,12 +3,13 @@
 import asyncio
 import heapq
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feedbridge.fetch.manners import Manners
+from feedbridge.fetch.manners import SLACK, Manners
 from feedbridge.settings import HostRule
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -133,6 +134,30 @@ def test_a_crowd_at_one_host_delays_no_other() -> None:
         await asyncio.gather(*crowd, return_exceptions=True)
 
     run(work)
+
+
+def test_a_turn_among_processes_begins_with_its_request() -> None:
+    """Its time would run out in a line of our own; it is as long as the request may take, and a little more."""
+    taken: list[tuple[str, float, timedelta, timedelta]] = []
+
+    async def work() -> None:
+        clock = Clock()
+
+        class Shared:
+            @asynccontextmanager
+            async def turn(self, host: str, *, lease: timedelta, pause: timedelta) -> AsyncIterator[None]:
+                taken.append((host, clock.now - 1000, lease, pause))
+                yield
+
+        async def ask(host: str) -> None:
+            async with manners.turn(host, at_most=MINUTE):
+                await clock.sleep(40)
+
+        manners = Manners(pause=SECOND, at_once=1, clock=clock, sleep=clock.sleep, shared=Shared())
+        await clock.run(ask("a.example"), ask("b.example"))
+
+    run(work)
+    assert taken == [("a.example", 0, MINUTE + SLACK, SECOND), ("b.example", 40, MINUTE + SLACK, SECOND)]
 
 
 def test_only_so_many_requests_run_at_once() -> None:

@@ -19,6 +19,7 @@ from lxml import etree
 
 from feedbridge.errors import OutputError
 from feedbridge.feeds import lint, rendering
+from feedbridge.publish import objects
 from feedbridge.publish.objects import open_bucket
 from tests.buckets import KEY, Line, line_to, running
 
@@ -42,7 +43,7 @@ class Stage:
     def build(self, *, anew: bool = False) -> list[str]:
         """Build, as a process of its own if `anew`; gives what went wrong."""
         if anew:
-            open_bucket.cache_clear()
+            objects._know.cache_clear()
         return self.site.build().published.errors
 
     def published(self) -> dict[str, bytes]:

@@ -57,6 +57,53 @@ def test_both_validators_give_304(serve: Serve) -> None:
                     assert again.headers[name] == whole.headers[name]
 
 
+def test_a_304_lasts_as_long_as_the_file(serve: Serve) -> None:
+    """Who asks again and again is told of every change: of the file, of how long it may be kept, and of its end."""
+    ages = {"feeds/news.atom": 60}
+    site = serve(max_age=lambda name: ages[name])
+    path = site.root / "feeds/news.atom"
+    before = site.get("/feeds/news.atom")
+
+    def again() -> httpx.Response:
+        return site.get("/feeds/news.atom", if_none_match=before.headers["etag"])
+
+    assert [again().status_code for _ in range(3)] == [304, 304, 304]
+    ages["feeds/news.atom"] = 77
+    assert again().headers["cache-control"] == "public, max-age=77"
+    path.write_bytes(before.content + b"<!-- new -->")
+    assert again().status_code == 200
+    path.write_bytes(before.content)
+    assert [again().status_code for _ in range(3)] == [304, 304, 304]
+    path.unlink()
+    assert again().status_code == 404
+
+
+def test_a_304_hides_no_file_that_goes_before(serve: Serve) -> None:
+    """Below a base path two files may be meant: the first is answered as soon as it is there."""
+    site = serve(base_path="/feeds/")
+    etag = site.get("/feeds/news.atom").headers["etag"]
+    assert [site.get("/feeds/news.atom", if_none_match=etag).status_code for _ in range(2)] == [304, 304]
+    (site.root / "news.atom").write_text("<feed/>")
+    assert site.get("/feeds/news.atom", if_none_match=etag).text == "<feed/>"
+
+
+def test_many_tags_take_no_memory(site: Site) -> None:
+    """However many tags a client names, and however long they are, they are not kept."""
+    etag = site.get("/feeds/news.atom").headers["etag"]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        with httpx.Client(headers={"accept-encoding": "identity"}) as client:
+            for number in range(4500):
+                tags = f'"{number:0{240 if number % 3 else 7000}}", {etag}'
+                answer = client.get(f"{site.url}/feeds/news.atom", headers={"if-none-match": tags})
+                assert answer.status_code == 304
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_500_000
+
+
 def test_a_tag_of_one_server_serves_at_the_next(serve: Serve) -> None:
     """Readers get 304 after the program was started anew."""
     etag = serve().get("/feeds/news.atom").headers["etag"]
@@ -343,7 +390,7 @@ def test_health_never_touches_the_disk(site: Site, monkeypatch: pytest.MonkeyPat
     def broken(*_: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(shelf_module.Shelf, "_look", broken)
+    monkeypatch.setattr(shelf_module.Shelf, "look", broken)
     answer = site.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"

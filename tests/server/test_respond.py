@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from feedbridge.server.respond import Asked, Encoded, LargeFile, Served, Terms, asked, parse_date, respond, weights
 
 MOMENT = 1_689_154_743
+STAMP = (1, 2, 1400, MOMENT * 10**9)
 BODY = b"<feed/>" * 200
 SERVED = Served(
     name="feeds/news.atom",
     media_type="application/atom+xml",
     text=True,
     last_modified=MOMENT,
+    stamp=STAMP,
     whole=Encoded("identity", BODY, '"abc"'),
     packed=(Encoded("br", b"b" * 9, '"abc-br"'), Encoded("gzip", gzip.compress(BODY), '"abc-gz"')),
 )
@@ -53,7 +55,7 @@ def test_a_feed_comes_with_all_its_headers() -> None:
 
 def test_a_page_names_no_hub() -> None:
     """Only feeds carry links and are open to other origins."""
-    page = Served("index.html", "text/html", True, MOMENT, Encoded("identity", b"<p>", '"p"'))
+    page = Served("index.html", "text/html", True, MOMENT, STAMP, Encoded("identity", b"<p>", '"p"'))
     names = {name for name, _ in respond("GET", Asked(), page, TERMS).headers}
     assert not names & {b"link", b"access-control-allow-origin"}
 
@@ -61,7 +63,7 @@ def test_a_page_names_no_hub() -> None:
 def test_a_page_has_its_policy_as_a_header() -> None:
     """With what a page cannot forbid itself: to be shown in a frame."""
     page = Served(
-        "index.html", "text/html", True, MOMENT, Encoded("identity", b"<p>", '"p"'), policy="default-src 'none'"
+        "index.html", "text/html", True, MOMENT, STAMP, Encoded("identity", b"<p>", '"p"'), policy="default-src 'none'"
     )
     headers = dict(respond("GET", Asked(), page, TERMS).headers)
     assert headers[b"content-security-policy"] == b"default-src 'none'; frame-ancestors 'none'"
@@ -171,7 +173,7 @@ def test_other_methods_are_refused(method: str) -> None:
 def test_a_large_file_stands_for_its_bytes() -> None:
     """A large file is left to be sent from disk, with its length, and keeps its validators."""
     large = LargeFile("/srv/a.atom", (1, 2, 70_000_000, 3), '"big"')
-    served = Served("a.atom", "application/atom+xml", True, MOMENT, large)
+    served = Served("a.atom", "application/atom+xml", True, MOMENT, STAMP, large)
     reply = respond("GET", Asked(accept_encoding="br"), served, TERMS)
     assert (reply.body, dict(reply.headers)[b"content-length"]) == (large, b"70000000")
     assert respond("HEAD", Asked(), served, TERMS).body == b""

@@ -331,7 +331,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = shelf_module._read_file
     names: list[str] = []
 
-    def read(root: Path, name: str, largest: int) -> shelf_module.Loaded | None:
+    def read(root: Path, name: str, largest: int) -> Served | None:
         names.append(name)
         return real(root, name, largest)
 
