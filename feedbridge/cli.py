@@ -147,10 +147,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
 
         path = _path(config)
         settings = _load(config)
-        problems = [
-            f'{path}: [[source]] "{source.name}": path: {source.path}: {reason}; make the folder, or mend the path'
-            for source, reason in inspection.missing_folders(settings)
-        ]
+        problems = [f"{path}: {problem}" for problem in inspection.problems(settings)]
         _print(
             as_json,
             {"settings": str(path), "problems": problems},

@@ -17,6 +17,7 @@ from feedbridge.fetch import files as folder
 from feedbridge.fetch.validators import LONGEST_WISH
 from feedbridge.keeping import rules_of, too_many
 from feedbridge.model import Article, Image, Page, RawItem
+from feedbridge.pages import theme
 from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys
 from feedbridge.refresh import request_of
@@ -190,6 +191,14 @@ def missing_folders(settings: Settings) -> Iterator[tuple[ArchiveSource, str]]:
             os.scandir(source.path).close()
         except OSError as error:
             yield source, (error.strerror or str(error)).lower()
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """What the settings name that is not there, or cannot be used: the key, the reason and the mend."""
+    for source, reason in missing_folders(settings):
+        yield f'[[source]] "{source.name}": path: {source.path}: {reason}; make the folder, or mend the path'
+    if settings.site.pages and settings.site.theme:
+        yield from (f"[site]: theme: {problem}" for problem in theme.problems_of(settings.site.theme))
 
 
 def status(settings: Settings, *, now: datetime) -> Status:

@@ -87,6 +87,10 @@ class Report:
     waiting: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def fail(self, errors: Iterable[str]) -> None:
+        """Tell why documents cannot be written; what is wrong with many of them is told once."""
+        self.errors = list(dict.fromkeys((*self.errors, *errors)))
+
     def go_on(self, later: "Report") -> None:
         """Add what was done later, where the same documents may be told of again."""
         self.written = list(dict.fromkeys((*self.written, *later.written)))
@@ -412,7 +416,7 @@ class _Press:
         try:
             body, media_type = self._index(path, listed)
         except PublishError as error:
-            self._report.errors.append(str(error))
+            self._report.fail([str(error)])
             return False
         return self.put(path, body, media_type)
 
@@ -524,7 +528,7 @@ class _Press:
     def tell(self, printed: Printed) -> list[Output]:
         """Report what became of a document; gives the files that are other than the store has them."""
         self._report.left_out += printed.left_out
-        self._report.errors += printed.errors
+        self._report.fail(printed.errors)
         return self._take(printed)
 
     def is_whole(self, path: str) -> bool:

@@ -238,6 +238,19 @@ def test_check_names_a_folder_that_is_not_there(config: Path, tmp_path: Path) ->
     assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, [said])
 
 
+def test_check_looks_at_the_theme(config: Path, tmp_path: Path) -> None:
+    """A build would fail by it; and tells of it once, however many pages there are."""
+    config.write_text(config.read_text().replace("[site]\n", '[site]\ntheme = "../look"\n'))
+    missing = f"{tmp_path}/look: no such folder; make it, for templates of the pages, or leave `theme` out"
+    result = run("check")
+    assert (result.exit_code, lines_of(result)) == (1, [f"config/feedbridge.toml: [site]: theme: {missing}"])
+    result = run("build")
+    assert result.exit_code == 1
+    assert [line for line in lines_of(result) if "look" in line] == [f"failed: {missing}"]
+    (tmp_path / "look").mkdir()
+    assert (run("check").exit_code, run("build").exit_code) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "words",
     [
