@@ -7,10 +7,9 @@ Commands import what they need when they run, so that `--help`, `--version` and 
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,7 +89,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Refresh every source once, and write what changed."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports, standstill
 
         began_with = standstill.settings_now(_path(config), os.environ)
@@ -142,7 +141,7 @@ def serve(config: Config = None) -> None:
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Say whether the settings are right, without doing anything."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         path = _path(config)
@@ -163,7 +162,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show what made an article: dates, pictures, feeds."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         found = inspection.explain(_load(config), link_or_file, now=_now())
@@ -178,7 +177,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Show what a source would yield; nothing is kept."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         settings = _load(config)
@@ -205,7 +204,7 @@ def images(
     as_json: AsJson = False,
 ) -> None:
     """Show where pictures come from, and what a policy would make of them."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports, survey
         from feedbridge.errors import SettingsError
         from feedbridge.policies import parse_chain
@@ -229,7 +228,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take an article down for good."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import pipeline, reports
 
         done = pipeline.remove(_load(config), _text(link), now=_now())
@@ -246,7 +245,7 @@ def renormalise(
     as_json: AsJson = False,
 ) -> None:
     """Read every article anew by this version's rules; ids stay."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
 
         settings = _load(config)
@@ -259,7 +258,7 @@ def renormalise(
 @app.command()
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """Show how the sources and feeds stand."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         found = inspection.status(_load(config), now=_now())
@@ -270,24 +269,55 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; an older copy there is replaced.")],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy the store, whether or not a daemon is writing to it."""
-    with _errors():
-        from feedbridge import inspection
+    with _errors(as_json):
+        from feedbridge import inspection, reports
 
-        inspection.back_up(_load(config), file)
-        _say(f"{file}: written; to restore it, stop feedbridge and put it in the place of the store")
+        settings = _load(config)
+        inspection.back_up(settings, file)
+        _print(as_json, reports.backup_values(settings, file), lambda: [reports.backup_line(file)])
 
 
 @app.command()
-def init(config: Config = None) -> None:
+def init(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL-OR-FOLDER]",
+            show_default=False,
+            help="A feed, a page that leads to feeds, or a folder of saved articles.  Left out: an example.",
+        ),
+    ] = None,
+    config: Config = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a settings file that is there.")] = False,
+    allow_private: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host or network that may be reached though it is not on the public web."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Write a commented settings file to start from."""
-    with _errors():
-        from feedbridge import starter
+    with _errors(as_json):
+        from feedbridge import reports, starter
 
         path = _path(config)
-        starter.write(path)
-        _say(f"{path}: written; put your folder or feed in, then: feedbridge check --config {shlex.quote(str(path))}")
+        if (path.exists() or path.is_symlink()) and not force:  # before anybody is asked
+            raise starter.in_the_way(path)
+        start, base_url = None, ""
+        if what is not None:
+            from feedbridge import discovery, settings
+
+            site = settings.site_by_environment(os.environ)
+            base_url = site.base_url
+            start = discovery.look_at(what, settings=path, site=site, allow_private=allow_private or [], now=_now())
+        starter.write(path, start, force=force)
+        _print(
+            as_json,
+            reports.start_values(path, start, base_url=base_url),
+            lambda: reports.start_lines(path, start, base_url=base_url, shown=_SHOWN),
+        )
 
 
 @app.command()
@@ -302,7 +332,7 @@ def schema() -> None:
 @_db.command()
 def upgrade(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the store to the newest schema; a new store is made."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
         from feedbridge.store.database import REVISIONS, Store
 
@@ -329,7 +359,7 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy a store from its file into an empty database of PostgreSQL; one that was broken off goes on."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
         from feedbridge.store.copying import copy_store
         from feedbridge.terminal import Bar
@@ -425,11 +455,15 @@ def _complain(line: str) -> None:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
-    """Say an error in its own words, and leave with its code."""
+def _errors(as_json: bool = False) -> Iterator[None]:
+    """Say an error in its own words, as JSON also where JSON is read, and leave with its code."""
     try:
         yield
     except FeedbridgeError as error:
-        for line in str(error).split("\n"):
+        lines = str(error).split("\n")
+        for line in lines:
             _complain(line)
+        if as_json:
+            with suppress(FeedbridgeError):  # that standard output cannot be written may be what is told
+                _say_json({"errors": lines})
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error

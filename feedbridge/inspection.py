@@ -179,7 +179,7 @@ def preview(settings: Settings, source_name: str, *, now: datetime, limit: int) 
     listing = _list(settings, source)
     newest = sorted(listing.files, key=lambda file: (-file.mtime_ns, file.path))
     for file in newest[:limit]:
-        yield _preview_file(source, file, now=now)
+        yield preview_file(source, file, now=now)
     for path, reason in listing.refused:
         yield Previewed(path=path, unusable=reason)
 
@@ -306,7 +306,7 @@ def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterat
                 continue
             listing = _list(settings, source)
             file = next((file for file in listing.files if file.path == path), None)
-            told = _preview_file(source, file, now=now) if file else _left_out(source, path)
+            told = preview_file(source, file, now=now) if file else _left_out(source, path)
             article = told.told.article if told.told else None
             yield Explanation(
                 file=told.path,
@@ -377,7 +377,8 @@ def _preview_entry(item: RawItem, rules: Rules, *, now: datetime) -> Previewed:
         return Previewed(path=name, unusable=reason_of(error))
 
 
-def _preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
+def preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
+    """What a file of a source would yield."""
     rules = rules_of(source)
     try:
         body = folder.read_file(source.path, file, max_bytes=source.max_file_bytes)

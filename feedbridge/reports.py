@@ -3,12 +3,14 @@
 Foreign text stands in the lines as it is; it is made printable where it is printed.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feedbridge import defaults
 from feedbridge.model import Enclosure, Origin
 from feedbridge.terminal import printable
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from feedbridge.pipeline import Build, Removal
     from feedbridge.publishing import Report
     from feedbridge.settings import Settings
+    from feedbridge.starter import Find, Start
     from feedbridge.store.copying import Copied
     from feedbridge.survey import HostSurvey, Survey, Trial
     from feedbridge.tally import Tally
@@ -85,6 +88,56 @@ def copy_lines(done: "Copied") -> list[str]:
         f'next, in the settings: store = "{done.target}" with its password, and state = "{done.state}";'
         " the file stays as it is",
     ]
+
+
+def backup_line(file: Path) -> str:
+    """That the store was copied."""
+    return f"{file}: written; to restore it, stop feedbridge and put it in the place of the store"
+
+
+def backup_values(settings: "Settings", file: Path) -> Values:
+    """That the store was copied."""
+    return {"store": str(settings.site.store_path), "backup": str(file)}
+
+
+def start_lines(path: Path, start: "Start | None", *, base_url: str, shown: int) -> list[str]:
+    """What somebody starts with, and what comes next."""
+    config = "" if path == defaults.SETTINGS else f" --config {shlex.quote(str(path))}"
+    if start is None:
+        return [f"{path}: written; put your folder or feed in, then: feedbridge check{config}"]
+    lines = list(_some((f"{find.name}: “{find.title}”, {find.told}" for find in start.finds), shown))
+    lines += _some((f"  left out {name}: {reason}" for name, reason in start.left_out), shown)
+    several = len(start.finds) > 1
+    count = f"{len(start.finds)} sources, and a feed for each" if several else "one source, and a feed of it"
+    return [
+        *lines,
+        f"{path}: written, with {count}; look through it, then:",
+        f"  feedbridge build{config}    writes the feeds once",
+        f"  feedbridge run{config}      keeps them fresh, and serves them: subscribe to",
+        *_some((f"    {_address_of(find, base_url)}" for find in start.finds), shown),
+    ]
+
+
+def start_values(path: Path, start: "Start | None", *, base_url: str) -> Values:
+    """What somebody starts with."""
+    return {
+        "settings": str(path),
+        "title": start and start.title,
+        "language": start and start.language,
+        "sources": [
+            {"name": find.name, "kind": find.kind, "title": find.title, **find.keys, "told": find.told}
+            for find in (start.finds if start else ())
+        ],
+        "feeds": [
+            {"name": find.name, "title": find.title, "address": _address_of(find, base_url)}
+            for find in (start.finds if start else ())
+        ],
+        "left_out": [{"what": name, "reason": reason} for name, reason in (start.left_out if start else ())],
+    }
+
+
+def _address_of(find: "Find", base_url: str) -> str:
+    return f"{base_url}feeds/{find.name}.atom"
 
 
 def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:

@@ -851,6 +851,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise SettingsError("\n".join(dict.fromkeys(lines))) from error
 
 
+def site_by_environment(environ: Mapping[str, str]) -> Site:
+    """The site as the environment alone describes it, for who has no settings file yet.
+
+    Raises:
+        SettingsError: One line for each variable that cannot be used.
+    """
+    overridden = dict(_overrides(environ))
+    try:
+        return Site.model_validate({key: value for key, (_, value) in overridden.items()}, context={"environ": environ})
+    except ValidationError as error:
+        lines = [f"{overridden[str(one['loc'][0])][0]}: {_message(one)}" for one in error.errors()]
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from error
+
+
 def environment_names() -> tuple[str, ...]:
     """The environment variables that override `[site]`."""
     return tuple(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -308,6 +309,23 @@ def test_variables_override_the_site(config: Path, tmp_path: Path, monkeypatch: 
     )
 
 
+def test_every_command_that_prints_results_prints_them_as_json() -> None:
+    """The schema is JSON anyway, and the daemon writes its log as JSON where nobody looks."""
+    commands = vars(typer.main.get_command(app))["commands"]
+    commands |= {f"db {name}": command for name, command in vars(commands.pop("db"))["commands"].items()}
+    without = {name for name, command in commands.items() if "--json" not in str([one.opts for one in command.params])}
+    assert without == {"run", "serve", "schema"}
+
+
+@pytest.mark.parametrize("words", [["build"], ["check"], ["status"], ["explain", "x"], ["db", "upgrade"]])
+def test_an_error_is_told_as_json_too(words: list[str]) -> None:
+    """One document on standard output, with the lines that a person reads on standard error."""
+    Path("c.toml").write_text("[site]\ntitel = 1\nlimit = 2\n")
+    result = run(*words, "--config", "c.toml", "--json")
+    assert result.exit_code == 2
+    assert [f"feedbridge: {line}" for line in json.loads(result.stdout)["errors"]] == result.stderr.splitlines()
+
+
 # explain, preview, status
 
 
@@ -578,14 +596,87 @@ def test_renormalise_reads_everything_and_tells_readers_nothing(config: Path, tm
 # init, schema, version, help
 
 
+def test_init_writes_what_it_finds_in_a_folder(config: Path, tmp_path: Path) -> None:
+    """What it found, and what comes next, which works as it is told."""
+    config.unlink()
+    result = run("init", "articles")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines_of(result) == [
+        "voachinese: “voachinese.com”, 1 file, an article from 2023-07-12, of www.voachinese.com",
+        "config/feedbridge.toml: written, with one source, and a feed of it; look through it, then:",
+        "  feedbridge build    writes the feeds once",
+        "  feedbridge run      keeps them fresh, and serves them: subscribe to",
+        "    http://127.0.0.1:8000/feeds/voachinese.atom",
+    ]
+    assert run("check").exit_code == 0
+    assert lines_of(run("build"))[0] == "voachinese: 1 file, 1 read: 1 new, 0 changed, 0 as before, 0 left out"
+    assert (tmp_path / "public/feeds/voachinese.atom").exists()
+
+
+def test_init_as_json_holds_what_the_text_says(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the addresses that the feeds will have."""
+    monkeypatch.setenv("FEEDBRIDGE_BASE_URL", "https://x.example")
+    assert run_json("init", "articles", "--config", "c.toml") == {
+        "settings": "c.toml",
+        "title": "voachinese.com",
+        "language": "zh-Hans",
+        "sources": [
+            {
+                "name": "voachinese",
+                "kind": "archive",
+                "title": "voachinese.com",
+                "path": "articles",
+                "link": "https://www.voachinese.com/",
+                "told": "1 file, an article from 2023-07-12, of www.voachinese.com",
+            }
+        ],
+        "feeds": [
+            {
+                "name": "voachinese",
+                "title": "voachinese.com",
+                "address": "https://x.example/feeds/voachinese.atom",
+            }
+        ],
+        "left_out": [],
+    }
+    assert "feedbridge build --config c.toml    writes" in run("init", "articles", "-c", "c.toml", "--force").stdout
+
+
+def test_init_asks_nobody_where_a_file_is_in_the_way(config: Path) -> None:
+    """And replaces it only if that is said."""
+    before = config.read_bytes()
+    for what in ("http://127.0.0.1:9/", "articles"):
+        result = run("init", what)
+        assert (result.exit_code, config.read_bytes()) == (2, before)
+        assert result.stderr.endswith("name another with --config, or replace it with --force\n")
+    assert run("init", "articles", "--force").exit_code == 0
+    assert config.read_bytes() != before
+
+
+def test_init_where_nothing_can_be_made_of_it_writes_nothing(tmp_path: Path) -> None:
+    """A wrong variable, an empty folder, what may not be reached."""
+    (tmp_path / "empty").mkdir()
+    for what, code in (("empty", 1), ("nowhere", 2), ("http://127.0.0.1:9/", 1)):
+        result = run("init", what)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert result.stderr.startswith(f"feedbridge: {tmp_path / what if what == 'empty' else what}: ")
+        result = run("init", what, "--json")
+        assert (result.exit_code, len(json.loads(result.stdout)["errors"])) == (code, 1)
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+
+
+def test_init_heeds_the_variables(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say how sites are asked, and are refused as the settings are."""
+    monkeypatch.setenv("FEEDBRIDGE_PAUSE", "soon")
+    result = run("init", "articles", "--force")
+    assert (result.exit_code, result.stderr.partition(": give")[0]) == (2, "feedbridge: FEEDBRIDGE_PAUSE")
+
+
 def test_init_writes_a_file_that_check_takes(tmp_path: Path) -> None:
     """A newcomer's way: init, a folder, check, build."""
     result = run("init")
     assert result.exit_code == 0
-    assert result.stdout == (
-        "config/feedbridge.toml: written; put your folder or feed in, then:"
-        " feedbridge check --config config/feedbridge.toml\n"
-    )
+    assert result.stdout == "config/feedbridge.toml: written; put your folder or feed in, then: feedbridge check\n"
     assert run("check").exit_code == 1
     (tmp_path / "articles").mkdir()
     assert run("check").exit_code == 0
