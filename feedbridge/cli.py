@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ import typer
 
 from feedbridge import __version__, defaults
 from feedbridge.errors import FeedbridgeError, SettingsError
-from feedbridge.terminal import printable, put, spell_out
+from feedbridge.terminal import columns, is_lively, printable, put, spell_out
 
 if TYPE_CHECKING:
     from feedbridge.settings import Settings
@@ -256,13 +257,32 @@ def renormalise(
 
 
 @app.command()
-def status(config: Config = None, as_json: AsJson = False) -> None:
+def status(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", show_default=False, help="All that is known of these."),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Show how the sources and feeds stand."""
     with _errors(as_json):
         from feedbridge import inspection, reports
 
-        found = inspection.status(_load(config), now=_now())
-        _print(as_json, reports.status_values(found), lambda: reports.status_lines(found, shown=_SHOWN))
+        now, settings = _now(), _load(config)
+        names = _known_sources(_path(config), settings, sources or [])
+        found = inspection.status(settings, now=now)
+        if names:
+            found = replace(found, sources=tuple(one for one in found.sources if one.summary.name in names), feeds=())
+        if as_json:
+            _say_json(reports.status_values(found))
+        elif names:
+            _say(*reports.status_lines(found, shown=_SHOWN))
+        else:
+            from feedbridge.overview import overview
+
+            width, coloured = columns(sys.stdout), is_lively(sys.stdout, os.environ)
+            put(overview(found, now=now, width=width, coloured=coloured))
 
 
 @app.command()
@@ -362,13 +382,16 @@ def copy(
     with _errors(as_json):
         from feedbridge import reports
         from feedbridge.store.copying import copy_store
-        from feedbridge.terminal import Bar
+        from feedbridge.tally import Step
+        from feedbridge.terminal import Display
 
-        bar = Bar(sys.stderr)
+        display = Display(sys.stderr, os.environ)
         try:
-            done = copy_store(source, target, bar)
+            done = copy_store(
+                source, target, lambda table, done, of: display(Step(unit="rows", source=table, done=done, of=of))
+            )
         finally:
-            bar.close()
+            display.close()
         _print(as_json, done._asdict(), lambda: reports.copy_lines(done))
 
 
@@ -396,14 +419,14 @@ def _known_sources(path: Path, settings: "Settings", names: list[str]) -> list[s
 def _build(settings: "Settings", **wishes: Any) -> Any:
     from feedbridge import pipeline
     from feedbridge.children import collect_seldom
-    from feedbridge.terminal import Bar
+    from feedbridge.terminal import Display
 
     collect_seldom()
-    bar = Bar(sys.stderr)
+    display = Display(sys.stderr, os.environ)
     try:
-        return pipeline.build(settings, now=_now(), progress=bar, **wishes)
+        return pipeline.build(settings, now=_now(), progress=display, **wishes)
     finally:
-        bar.close()
+        display.close()
 
 
 def _note_standstill(path: Path, settings: "Settings", done: Any, *, began_with: str | None) -> None:

@@ -4,7 +4,7 @@ Foreign text stands in the lines as it is; it is made printable where it is prin
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -169,9 +169,9 @@ def preview_values(one: "Previewed", *, kind: str) -> Values:
 
 
 def status_lines(found: "Status", *, shown: int) -> list[str]:
-    """How all stands."""
+    """All that is known of how sources stand, and of the feeds."""
     lines = [line for source in found.sources for line in _source_lines(source, shown)]
-    lines.append("")
+    lines += [""] if found.feeds else []
     for feed in found.feeds:
         newest = f", newest {_stamp(feed.newest)}" if feed.newest else ""
         lines.append(
@@ -183,12 +183,58 @@ def status_lines(found: "Status", *, shown: int) -> list[str]:
     return lines
 
 
+def state_of(one: "SourceStatus") -> str:
+    """How a source stands, in a word or two: `fine`, `not yet`, `silent`, `failing`, `ailing` or `gone`."""
+    if one.summary.gone_at:
+        return "gone"
+    if _is_failing(one):
+        return "ailing" if one.ailing else "failing"
+    if one.summary.last_success is None:
+        return "not yet"
+    return "silent" if one.silent else "fine"
+
+
+def _is_failing(one: "SourceStatus") -> bool:
+    """Whether its last refresh failed; only the daemon counts how often."""
+    error, success = one.summary.last_error, one.summary.last_success
+    return one.summary.failures > 0 or (error is not None and (success is None or error.started_at >= success))
+
+
+def trouble_lines(one: "SourceStatus", *, shown: int, when: Callable[[datetime], str]) -> Iterator[str]:
+    """What somebody should know, or do something about.
+
+    Args:
+        one: A source.
+        shown: So many lines of one kind.
+        when: Says a time.
+    """
+    source = one.summary
+    if one.site and not one.site.found and (new := one.site.moved_to):
+        if new == one.site.asked_at:
+            yield f"  has moved for good to {new}"
+        else:
+            yield f"  has moved, it says, to {new}; once it has said so for a day, that is asked instead"
+    if source.last_error and _is_failing(one):
+        yield f"  last error {when(source.last_error.started_at)}: {source.last_error.error}"
+    if source.failures:
+        ailing = ", ailing" if one.ailing else ""
+        yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
+    if source.gone_at:
+        yield f"  gone for good since {when(source.gone_at)}, its site says; it is not asked any more"
+    if one.silent:
+        yield "  silent for longer than is its habit"
+    if source.old_rules:
+        yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
+    yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
+
+
 def status_values(found: "Status") -> Values:
     """How all stands."""
     return {
         "sources": [
             {
                 "name": one.summary.name,
+                "state": state_of(one),
                 "articles": one.summary.articles,
                 "new_in_a_day": one.summary.new_in_a_day,
                 "newest": _stamp(one.summary.newest),
@@ -347,35 +393,23 @@ def _preview_lines(one: "Previewed") -> Iterator[str]:
 def _source_lines(one: "SourceStatus", shown: int) -> Iterator[str]:
     source = one.summary
     newest = f", newest {_stamp(source.newest)}" if source.newest else ""
-    silent = "; silent for longer than is its habit" if one.silent else ""
     nothing_new = ", nothing new" if one.site and one.site.unchanged else ""
-    yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}{silent}"
+    yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}"
     yield from _address_lines(one.site) if one.site else ()
     yield f"  last success {_stamp(source.last_success)}{nothing_new}" if source.last_success else "  never refreshed"
-    if source.last_error:
+    if source.last_error and not _is_failing(one):
         yield f"  last error {_stamp(source.last_error.started_at)}: {source.last_error.error}"
-    if source.failures:
-        ailing = ", ailing" if one.ailing else ""
-        yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
-    if source.gone_at:
-        yield f"  gone for good since {_stamp(source.gone_at)}, its site says; it is not asked any more"
-    elif one.site and one.site.not_before:
+    yield from trouble_lines(one, shown=shown, when=lambda instant: str(_stamp(instant)))
+    if one.site and one.site.not_before and not source.gone_at:
         yield f"  its site wishes not to be asked before {_stamp(one.site.not_before)}"
     if source.next_poll_at and not source.gone_at:
         yield f"  next poll {_stamp(source.next_poll_at)}"
-    if source.old_rules:
-        yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
-    yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
 
 
 def _address_lines(site: "SiteStatus") -> Iterator[str]:
     yield f"  address {site.address}"
     if site.found:
         yield f"  its page names the feed {site.found}"
-    elif site.moved_to and site.moved_to == site.asked_at:
-        yield f"  has moved for good to {site.moved_to}"
-    elif site.moved_to:
-        yield f"  has moved, it says, to {site.moved_to}; once it has said so for a day, that is asked instead"
 
 
 def _explanation_lines(one: "Explanation") -> list[str]:

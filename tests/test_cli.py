@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -439,16 +440,25 @@ def test_status(config: Path) -> None:
     assert result.stderr.endswith('s.db: there is no store yet; "feedbridge build" makes it\n')
     save(config.parent.parent / "articles" / "empty.md", b"")
     run("build")
-    lines = lines_of(run("status"))
-    assert lines[0] == "voa: 1 article, 1 new in a day, newest 2023-07-12T09:38:33Z"
-    assert lines[1].startswith("  last success 20")
-    assert lines[2:] == [
+    assert lines_of(run("status")) == [
+        "SOURCE  STATE  ARTICLES  IN 24 H  NEWEST      READ      NEXT",
+        "voa     fine          1        1  2023-07-12  just now  -",
+        "",
+        "voa",
         "  left out empty.md: is empty",
         "",
-        "feed news “feedbridge”: 1 entry, newest 2023-07-12T09:38:33Z; http://127.0.0.1:8000/feeds/news.atom",
+        "ENTRIES  NEWEST      FEED",
+        "      1  2023-07-12  feedbridge",
+        "                     http://127.0.0.1:8000/feeds/news.atom",
     ]
+    lines = lines_of(run("status", "voa"))
+    assert lines[0] == "voa: 1 article, 1 new in a day, newest 2023-07-12T09:38:33Z"
+    assert lines[1].startswith("  last success 20")
+    assert lines[2:] == ["  left out empty.md: is empty"]
+    assert run("status", "vox").stderr.endswith('there is no source "vox"; there is: voa\n')
     found = run_json("status")
     (source,) = found["sources"]
+    assert run_json("status", "voa") == {"sources": [source], "feeds": []}
     assert (source["articles"], source["newest"], source["last_error"]) == (1, "2023-07-12T09:38:33Z", None)
     assert source["unusable"] == [{"file": "empty.md", "reason": "is empty"}]
     assert found["feeds"] == [
@@ -469,7 +479,14 @@ def test_status_tells_the_last_failure(config: Path, tmp_path: Path) -> None:
     run("build")
     result = run("status")
     assert result.exit_code == 0
-    assert any(line.startswith("  last error 20") and "no such folder" in line for line in lines_of(result))
+    lines = lines_of(result)
+    assert lines[1].startswith("voa     failing         1")
+    assert lines[3:6] == [
+        "voa",
+        f"  last error just now: {tmp_path}/articles: no such folder; mend `path`, or mount it",
+        "",
+    ]
+    assert any(line.startswith("  last error 20") for line in lines_of(run("status", "voa")))
     assert "no such folder" in run_json("status")["sources"][0]["last_error"]
 
 
@@ -554,7 +571,7 @@ def test_what_a_feed_says_does_not_reach_the_terminal_as_it_is(upstream: Path, w
     for body in (FEED.format(evil=signs), f"<!doctype html><title>{_EVIL}Log in</title>"):
         upstream.write_text(body, encoding="utf-8")
         run("build")
-        seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+        seen = _OURS.sub(b"", on_a_terminal(*words)).decode()
         assert "Traceback" not in seen
         assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
 
@@ -814,10 +831,16 @@ def evil(config: Path, tmp_path: Path) -> Path:
     return config
 
 
+_OURS = re.compile(rb"\x1b\[(?:[0-9]{0,2}m|[0-9]+A|J)")
+"""What colours words, and draws progress over itself."""
+
+
 def on_a_terminal(*words: str) -> bytes:
     """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
-    done = start(*words, stdout=theirs, stderr=theirs, capture_output=False)
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "CI"}}
+    environment["TERM"] = "xterm"
+    done = start(*words, stdout=theirs, stderr=theirs, capture_output=False, env=environment)
     os.close(theirs)
     assert done.returncode in {0, 1, 2}
     return b"".join(_read_all(ours))
@@ -856,7 +879,7 @@ def test_foreign_text_does_not_reach_the_terminal_as_it_is(evil: Path, words: li
     """Titles, links, texts, names of files and arguments lose their escape sequences; the bar's own are known."""
     if words[0] != "build":
         run("build")
-    seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+    seen = _OURS.sub(b"", on_a_terminal(*words)).decode()
     assert "Traceback" not in seen
     assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
 
