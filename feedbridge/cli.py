@@ -76,6 +76,19 @@ def _options(
     spell_out()
 
 
+def _known_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The names of sources, for a shell that completes words; none where the settings cannot be read."""
+    import tomllib
+
+    path = context.params.get("config") or os.environ.get(f"{defaults.PREFIX}CONFIG") or defaults.SETTINGS
+    try:
+        sources = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))["source"]
+        names = [printable(source["name"]) for source in sources]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @app.command()
 def build(
     config: Config = None,
@@ -83,6 +96,7 @@ def build(
         list[str] | None,
         typer.Option(
             metavar="SOURCE",
+            autocompletion=_known_names,
             help="Take this source as it is, even if most of its files are gone or its site wishes to be left alone.",
         ),
     ] = None,
@@ -172,7 +186,7 @@ def explain(
 
 @app.command()
 def preview(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.", autocompletion=_known_names)],
     config: Config = None,
     limit: Annotated[int, typer.Option(min=1, help="Files to read, the newest first; or entries.")] = 20,
     as_json: AsJson = False,
@@ -240,7 +254,8 @@ def remove(
 @app.command()
 def renormalise(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE]...", show_default=False, help="Left out: all.")
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", show_default=False, help="Left out: all.", autocompletion=_known_names),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
@@ -260,7 +275,12 @@ def renormalise(
 def status(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", show_default=False, help="All that is known of these."),
+        typer.Argument(
+            metavar="[SOURCE]...",
+            show_default=False,
+            help="All that is known of these.",
+            autocompletion=_known_names,
+        ),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import sys
-import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -38,6 +37,8 @@ class Display:
     """
 
     def __init__(self, stream: TextIO | None, environ: Mapping[str, str], *, patience: float = _PATIENCE) -> None:
+        import threading  # here, for most commands show nothing
+
         self._stream = stream
         self._steps: dict[tuple[str, str | None], Step] = {}
         self._rows = 0
@@ -92,7 +93,8 @@ class Display:
 
 def _words(step: "Step") -> str:
     """What a step says in words."""
-    told = f"{step.done:,} of {step.of:,} {step.unit}" if step.of else "looking what there is"
+    unit = step.unit.removesuffix("s") if step.of == 1 else step.unit
+    told = f"{step.done:,} of {step.of:,} {unit}" if step.of else "looking what there is"
     if step.came and step.unit != "feeds":
         told += f", {step.came:,} new or changed"
     elif step.came:

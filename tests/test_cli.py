@@ -884,6 +884,54 @@ def test_foreign_text_does_not_reach_the_terminal_as_it_is(evil: Path, words: li
     assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
 
 
+def test_the_shell_completes_commands_and_sources(config: Path) -> None:
+    """By the settings that are there, or that were named; without any, nothing is said."""
+    config.write_text(config.read_text() + '[[source]]\nname = "vox"\nkind = "feed"\nurl = "https://x.example/"\n')
+    Path("c.toml").write_text('[[source]]\nname = "other"\n')
+    assert completed("feedbridge pre") == ["preview"]
+    assert completed("feedbridge preview v") == ["voa", "vox"]
+    assert completed("feedbridge build --accept vox") == ["vox"]
+    assert completed("feedbridge renormalise ") == ["voa", "vox"]
+    assert completed("feedbridge status --config c.toml ") == ["other"]
+    for text in ("source = 1", "x", "[[source]]", "source = [1]"):
+        Path("c.toml").write_text(text)
+        assert completed("feedbridge status --config c.toml ") == []
+    assert completed("feedbridge status --config nowhere ") == []
+
+
+def completed(line: str) -> list[str]:
+    """The words that bash would offer behind this line."""
+    environment = os.environ | {
+        "_FEEDBRIDGE_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    command = [sys.executable, "-c", "from feedbridge.cli import app; app(prog_name='feedbridge')"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(config: Path, tmp_path: Path) -> None:
+    """It is wiped away in the end; in a pipe, and where it is not wanted, there is the summary alone."""
+    seed = next(SEEDS.iterdir()).read_text(encoding="utf-8")
+    for number in range(300):
+        save(tmp_path / "articles" / f"{number}.txt", seed.replace("7177283", str(number)).encode())
+    shown = on_a_terminal("build")
+    assert re.search(rb"\r\x1b\[Jvoa  [^ ]+  [0-9]+ of 301 files, [0-9]+ new or changed", shown)
+    assert re.search(rb"\x1b\[Jvoa: 301 files, 301 read: 301 new", shown)
+    for path in ("s.db", "public/feeds/news.atom"):
+        (tmp_path / path).unlink()
+    assert b"\x1b" not in start("build").stderr
+
+
+def test_words_are_coloured_on_a_terminal_and_nowhere_else(config: Path) -> None:
+    """Nor where the owner wants none."""
+    run("build")
+    assert b"voa     \x1b[32mfine \x1b[0m" in on_a_terminal("status")
+    assert b"\x1b" not in start("status").stdout
+
+
 def test_names_in_settings_do_not_reach_the_terminal_as_they_are(config: Path) -> None:
     """Nor do they forge lines."""
     config.write_text('[[source]]\nname = "\\u001b[2J\\nfeedbridge: all is fine"\nkind = "x"\npath = "x"\n')
