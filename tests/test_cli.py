@@ -312,10 +312,52 @@ def test_variables_override_the_site(config: Path, tmp_path: Path, monkeypatch: 
 
 def test_every_command_that_prints_results_prints_them_as_json() -> None:
     """The schema is JSON anyway, and the daemon writes its log as JSON where nobody looks."""
-    commands = vars(typer.main.get_command(app))["commands"]
-    commands |= {f"db {name}": command for name, command in vars(commands.pop("db"))["commands"].items()}
+    commands = {
+        f"{name} {part}".strip(): found
+        for name, command in vars(typer.main.get_command(app))["commands"].items()
+        for part, found in vars(command).get("commands", {"": command}).items()
+    }
     without = {name for name, command in commands.items() if "--json" not in str([one.opts for one in command.params])}
     assert without == {"run", "serve", "schema"}
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BY_NAME = {"proxies", "published_as", "chains"}
+"""Keys whose values have names of others as keys."""
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """All keys of a document that are ours."""
+    if isinstance(value, list):
+        for one in value:
+            yield from keys_of(one)
+    if isinstance(value, dict):
+        yield from value
+        yield from (key for name, one in value.items() if name not in BY_NAME for key in keys_of(one))
+
+
+def test_every_key_of_the_json_is_explained(config: Path, tmp_path: Path) -> None:
+    """In the row of its command: scripts depend on them."""
+    save(config.parent.parent / "articles" / "empty.md", b"")
+    section = README.partition("### With `--json`")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z ]+)`.*?\| (.*) \|$", section, re.MULTILINE))
+    commands = (
+        ["build"],
+        ["check"],
+        ["status"],
+        ["explain", SEED_ID],
+        ["preview", "voa"],
+        ["images", "--policy", "origin"],
+        ["init", "articles", "--config", "c.toml"],
+        ["backup", "b.db"],
+        ["db", "upgrade"],
+        ["remove", SEED_ID],
+    )
+    for words in commands:
+        name = "db upgrade" if words[0] == "db" else words[0]
+        explained = set(re.findall(r"`(\w+)`", rows[name] + (rows["build"] if name == "remove" else "")))
+        found = set(keys_of(run_json(*words))) - ({"path", "link"} if name == "init" else set())
+        assert found <= explained, f"README.md: ### With `--json` does not explain {found - explained} of {name}"
 
 
 @pytest.mark.parametrize("words", [["build"], ["check"], ["status"], ["explain", "x"], ["db", "upgrade"]])
