@@ -116,7 +116,7 @@ def _source(url: str, keys: Mapping[str, Value]) -> FeedSource:
 
 
 async def _fetch(web: Web, source: FeedSource, url: str, *, now: datetime) -> Answer:
-    async with web.turn(url):
+    async with web.turn(source, url):
         return await web.fetch(source, url, now=now)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from feedbridge.reports import state_of, trouble_lines
+from feedbridge.reports import state_of, trouble_lines, work_line
 from feedbridge.terminal import printable
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ def overview(found: "Status", *, now: datetime, width: int, coloured: bool) -> s
     if found.feeds:
         console.print()
         console.print(_feeds(found.feeds, now=now, width=width))
+    if found.work:
+        console.print()
+        console.print(Text(work_line(found.work)))
     return "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
 
 

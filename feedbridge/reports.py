@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from feedbridge.settings import Settings
     from feedbridge.starter import Find, Start
     from feedbridge.store.copying import Copied
+    from feedbridge.store.jobs import JobCounts
     from feedbridge.survey import HostSurvey, Survey, Trial
     from feedbridge.tally import Tally
 
@@ -177,10 +178,14 @@ def status_lines(found: "Status", *, shown: int) -> list[str]:
         lines.append(
             f"feed {feed.name} “{feed.title}”: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}"
         )
-    if work := found.work:
-        jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
-        lines += ["", f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"]
+    lines += ["", work_line(found.work)] if found.work else []
     return lines
+
+
+def work_line(work: "JobCounts") -> str:
+    """How the work of all machines together stands."""
+    jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
+    return f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"
 
 
 def state_of(one: "SourceStatus") -> str:

@@ -318,7 +318,7 @@ def test_every_command_that_prints_results_prints_them_as_json() -> None:
         for part, found in vars(command).get("commands", {"": command}).items()
     }
     without = {name for name, command in commands.items() if "--json" not in str([one.opts for one in command.params])}
-    assert without == {"run", "serve", "schema"}
+    assert without == {"run", "serve", "worker", "schema"}
 
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -500,7 +500,7 @@ def test_status(config: Path) -> None:
     assert run("status", "vox").stderr.endswith('there is no source "vox"; there is: voa\n')
     found = run_json("status")
     (source,) = found["sources"]
-    assert run_json("status", "voa") == {"sources": [source], "feeds": []}
+    assert run_json("status", "voa") == {"sources": [source], "feeds": [], "work": None}
     assert (source["articles"], source["newest"], source["last_error"]) == (1, "2023-07-12T09:38:33Z", None)
     assert source["unusable"] == [{"file": "empty.md", "reason": "is empty"}]
     assert found["feeds"] == [
