@@ -40,7 +40,7 @@ def build_values(done: "Build") -> Values:
     return {
         "sources": [
             {
-                **asdict(tally),
+                **{key: value for key, value in asdict(tally).items() if key != "is_whole"},  # which every build is
                 "not_before": _stamp(tally.not_before),
                 "unusable": [{_part(tally.kind): name, "reason": reason} for name, reason in tally.unusable],
             }
