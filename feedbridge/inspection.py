@@ -152,7 +152,7 @@ def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Exp
     if is_there(settings.site.store):
         with Store(settings.site.store, write=False) as store, store.transaction() as connection:
             kept = articles.search(connection, spellings(folder.storable(link_or_file)))
-            found = [_explain_kept(connection, settings, row, one) for row, one in kept.items()]
+            found = [explain_kept(connection, settings, row, one) for row, one in kept.items()]
             found = found or list(_explain_known_file(connection, settings, link_or_file))
     found = found or list(_explain_new_file(settings, link_or_file, now=now))
     if not found:
@@ -211,7 +211,7 @@ def status(settings: Settings, *, now: datetime) -> Status:
     with Store(settings.site.store, write=False) as store, store.transaction() as connection:
         return Status(
             sources=tuple(
-                _source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
+                source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
             ),
             feeds=tuple(_feed_statuses(connection, settings)),
             work=jobs.counts(connection) if settings.site.engine != "local" and jobs.is_there(connection) else None,
@@ -228,11 +228,17 @@ def back_up(settings: Settings, target: Path) -> None:
         store.back_up(target)
 
 
-def _source_status(
-    connection: Connection, source: Source, *, looked_at: datetime | None, now: datetime
-) -> SourceStatus:
+def source_status(connection: Connection, source: Source, *, looked_at: datetime | None, now: datetime) -> SourceStatus:
+    """How a source stands.
+
+    Args:
+        connection: To the store.
+        source: Its settings.
+        looked_at: When a build last found that nothing had moved, and so did not open the store.
+        now: The time; aware.
+    """
     summary = polls.summary(connection, source.name, now=now, normaliser=NORMALISER_VERSION)
-    if looked_at and summary.last_success:  # builds that found that nothing had moved have not opened the store
+    if looked_at and summary.last_success:
         summary = replace(summary, last_success=max(looked_at, summary.last_success))
     return SourceStatus(
         summary=summary,
@@ -251,15 +257,19 @@ def _site_status(
     visit = visits.visit_by_name(connection, source.name)
     if visit is None or visit.url != source.url:  # what is remembered of another address says nothing of this one
         visit = Visit(url=source.url)
-    wish = summary.not_before
     return SiteStatus(
         address=without_user(source.url),
         asked_at=without_user(address_of(source, visit, now=now)),
         moved_to=without_user(visit.moved_to) if visit.moved_to else None,
         found=without_user(visit.found) if visit.found else None,
-        not_before=wish if wish and now < wish <= now + LONGEST_WISH else None,
+        not_before=wish_ahead(summary.not_before, now=now),
         unchanged=summary.unchanged,
     )
+
+
+def wish_ahead(not_before: datetime | None, *, now: datetime) -> datetime | None:
+    """Until when a site wishes to be left alone; None where that is over, or no wish, but a clock that ran ahead."""
+    return not_before if not_before and now < not_before <= now + LONGEST_WISH else None
 
 
 def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedStatus]:
@@ -273,7 +283,8 @@ def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedS
             yield FeedStatus(name=feed.name, title=title, entries=entries, newest=newest, address=address)
 
 
-def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:
+def explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:
+    """What made an article that is in the store, by its row."""
     return Explanation(
         article=kept.article,
         kept=True,
@@ -292,7 +303,7 @@ def _explain_known_file(connection: Connection, settings: Settings, name: str) -
             if file := articles.file_of(connection, source.name, folder.storable(path)):
                 if file.article is not None:
                     kept = articles.load(connection, [file.article])[file.article]
-                    yield _explain_kept(connection, settings, file.article, kept)
+                    yield explain_kept(connection, settings, file.article, kept)
                 elif file.unusable:
                     yield Explanation(file=file.key, unusable=file.unusable)
 
