@@ -7,10 +7,10 @@ Commands import what they need when they run, so that `--help`, `--version` and 
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ import typer
 
 from feedbridge import __version__, defaults
 from feedbridge.errors import FeedbridgeError, SettingsError
-from feedbridge.terminal import printable, put, spell_out
+from feedbridge.terminal import columns, is_lively, printable, put, spell_out
 
 if TYPE_CHECKING:
     from feedbridge.settings import Settings
@@ -76,6 +76,19 @@ def _options(
     spell_out()
 
 
+def _known_names(context: typer.Context, incomplete: str) -> list[str]:
+    """The names of sources, for a shell that completes words; none where the settings cannot be read."""
+    import tomllib
+
+    path = context.params.get("config") or os.environ.get(f"{defaults.PREFIX}CONFIG") or defaults.SETTINGS
+    try:
+        sources = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))["source"]
+        names = [printable(source["name"]) for source in sources]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @app.command()
 def build(
     config: Config = None,
@@ -83,6 +96,7 @@ def build(
         list[str] | None,
         typer.Option(
             metavar="SOURCE",
+            autocompletion=_known_names,
             help="Take this source as it is, even if most of its files are gone or its site wishes to be left alone.",
         ),
     ] = None,
@@ -90,7 +104,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Refresh every source once, and write what changed."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports, standstill
 
         began_with = standstill.settings_now(_path(config), os.environ)
@@ -142,15 +156,12 @@ def serve(config: Config = None) -> None:
 @app.command()
 def check(config: Config = None, as_json: AsJson = False) -> None:
     """Say whether the settings are right, without doing anything."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         path = _path(config)
         settings = _load(config)
-        problems = [
-            f'{path}: [[source]] "{source.name}": path: {source.path}: {reason}; make the folder, or mend the path'
-            for source, reason in inspection.missing_folders(settings)
-        ]
+        problems = [f"{path}: {problem}" for problem in inspection.problems(settings)]
         _print(
             as_json,
             {"settings": str(path), "problems": problems},
@@ -166,7 +177,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Show what made an article: dates, pictures, feeds."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         found = inspection.explain(_load(config), link_or_file, now=_now())
@@ -175,13 +186,13 @@ def explain(
 
 @app.command()
 def preview(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The source's name.", autocompletion=_known_names)],
     config: Config = None,
     limit: Annotated[int, typer.Option(min=1, help="Files to read, the newest first; or entries.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show what a source would yield; nothing is kept."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
         settings = _load(config)
@@ -208,7 +219,7 @@ def images(
     as_json: AsJson = False,
 ) -> None:
     """Show where pictures come from, and what a policy would make of them."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports, survey
         from feedbridge.errors import SettingsError
         from feedbridge.policies import parse_chain
@@ -232,7 +243,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take an article down for good."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import pipeline, reports
 
         done = pipeline.remove(_load(config), _text(link), now=_now())
@@ -243,13 +254,14 @@ def remove(
 @app.command()
 def renormalise(
     sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE]...", show_default=False, help="Left out: all.")
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", show_default=False, help="Left out: all.", autocompletion=_known_names),
     ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Read every article anew by this version's rules; ids stay."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
 
         settings = _load(config)
@@ -260,37 +272,92 @@ def renormalise(
 
 
 @app.command()
-def status(config: Config = None, as_json: AsJson = False) -> None:
+def status(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            show_default=False,
+            help="All that is known of these.",
+            autocompletion=_known_names,
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Show how the sources and feeds stand."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import inspection, reports
 
-        found = inspection.status(_load(config), now=_now())
-        _print(as_json, reports.status_values(found), lambda: reports.status_lines(found, shown=_SHOWN))
+        now, settings = _now(), _load(config)
+        names = _known_sources(_path(config), settings, sources or [])
+        found = inspection.status(settings, now=now)
+        if names:
+            found = replace(found, sources=tuple(one for one in found.sources if one.summary.name in names), feeds=())
+        if as_json:
+            _say_json(reports.status_values(found))
+        elif names:
+            _say(*reports.status_lines(found, shown=_SHOWN))
+        else:
+            from feedbridge.overview import overview
+
+            width, coloured = columns(sys.stdout), is_lively(sys.stdout, os.environ)
+            put(overview(found, now=now, width=width, coloured=coloured))
 
 
 @app.command()
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; an older copy there is replaced.")],
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy the store, whether or not a daemon is writing to it."""
-    with _errors():
-        from feedbridge import inspection
+    with _errors(as_json):
+        from feedbridge import inspection, reports
 
-        inspection.back_up(_load(config), file)
-        _say(f"{file}: written; to restore it, stop feedbridge and put it in the place of the store")
+        settings = _load(config)
+        inspection.back_up(settings, file)
+        _print(as_json, reports.backup_values(settings, file), lambda: [reports.backup_line(file)])
 
 
 @app.command()
-def init(config: Config = None) -> None:
+def init(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL-OR-FOLDER]",
+            show_default=False,
+            help="A feed, a page that leads to feeds, or a folder of saved articles.  Left out: an example.",
+        ),
+    ] = None,
+    config: Config = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a settings file that is there.")] = False,
+    allow_private: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host or network that may be reached though it is not on the public web."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Write a commented settings file to start from."""
-    with _errors():
-        from feedbridge import starter
+    with _errors(as_json):
+        from feedbridge import reports, starter
 
         path = _path(config)
-        starter.write(path)
-        _say(f"{path}: written; put your folder or feed in, then: feedbridge check --config {shlex.quote(str(path))}")
+        if (path.exists() or path.is_symlink()) and not force:  # before anybody is asked
+            raise starter.in_the_way(path)
+        start, base_url = None, ""
+        if what is not None:
+            from feedbridge import discovery, settings
+
+            site = settings.site_by_environment(os.environ)
+            base_url = site.base_url
+            start = discovery.look_at(what, settings=path, site=site, allow_private=allow_private or [], now=_now())
+        starter.write(path, start, force=force)
+        _print(
+            as_json,
+            reports.start_values(path, start, base_url=base_url),
+            lambda: reports.start_lines(path, start, base_url=base_url, shown=_SHOWN),
+        )
 
 
 @app.command()
@@ -305,7 +372,7 @@ def schema() -> None:
 @_db.command()
 def upgrade(config: Config = None, as_json: AsJson = False) -> None:
     """Bring the store to the newest schema; a new store is made."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
         from feedbridge.store.database import REVISIONS, Store
 
@@ -332,16 +399,19 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy a store from its file into an empty database of PostgreSQL; one that was broken off goes on."""
-    with _errors():
+    with _errors(as_json):
         from feedbridge import reports
         from feedbridge.store.copying import copy_store
-        from feedbridge.terminal import Bar
+        from feedbridge.tally import Step
+        from feedbridge.terminal import Display
 
-        bar = Bar(sys.stderr)
+        display = Display(sys.stderr, os.environ)
         try:
-            done = copy_store(source, target, bar)
+            done = copy_store(
+                source, target, lambda table, done, of: display(Step(unit="rows", source=table, done=done, of=of))
+            )
         finally:
-            bar.close()
+            display.close()
         _print(as_json, done._asdict(), lambda: reports.copy_lines(done))
 
 
@@ -369,14 +439,14 @@ def _known_sources(path: Path, settings: "Settings", names: list[str]) -> list[s
 def _build(settings: "Settings", **wishes: Any) -> Any:
     from feedbridge import pipeline
     from feedbridge.children import collect_seldom
-    from feedbridge.terminal import Bar
+    from feedbridge.terminal import Display
 
     collect_seldom()
-    bar = Bar(sys.stderr)
+    display = Display(sys.stderr, os.environ)
     try:
-        return pipeline.build(settings, now=_now(), progress=bar, **wishes)
+        return pipeline.build(settings, now=_now(), progress=display, **wishes)
     finally:
-        bar.close()
+        display.close()
 
 
 def _note_standstill(path: Path, settings: "Settings", done: Any, *, began_with: str | None) -> None:
@@ -428,11 +498,15 @@ def _complain(line: str) -> None:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
-    """Say an error in its own words, and leave with its code."""
+def _errors(as_json: bool = False) -> Iterator[None]:
+    """Say an error in its own words, as JSON also where JSON is read, and leave with its code."""
     try:
         yield
     except FeedbridgeError as error:
-        for line in str(error).split("\n"):
+        lines = str(error).split("\n")
+        for line in lines:
             _complain(line)
+        if as_json:
+            with suppress(FeedbridgeError):  # that standard output cannot be written may be what is told
+                _say_json({"errors": lines})
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error

@@ -32,6 +32,7 @@ from feedbridge.fetch.client import Client
 from feedbridge.freshness import Freshness
 from feedbridge.logs import logger
 from feedbridge.metrics import Metrics
+from feedbridge.owner.office import owner_routes
 from feedbridge.pictures.cache import Cache
 from feedbridge.pictures.keys import Keys
 from feedbridge.pictures.referers import read_referers
@@ -91,7 +92,7 @@ _NOWHERE = Path(os.devnull)
 """Holds no file, as does the shelf where documents go to a bucket: their readers are not ours."""
 
 _STALLED_SECONDS = 60.0
-_POOLS = ("poll", "visit", "picture", "publish", "schedule")
+_POOLS = ("poll", "visit", "picture", "publish", "schedule", "status")
 _NAMED_FILES = 20
 _NAME_LENGTH = 200
 
@@ -271,6 +272,7 @@ class _Daemon:
                 self._store, self._settings, self._web.client, in_thread=partial(self._in_thread, self._picturing)
             )
             routes = await opened.enter_async_context(picture_routes(self._settings, self._web.client))
+            routes += await opened.enter_async_context(owner_routes(lambda: self._settings, refresh=self._refresh_now))
             server = make_server(
                 self._settings,
                 self._metrics,
@@ -643,7 +645,18 @@ class _Daemon:
                 visits.note_gone(connection, state.row, at=None)
 
     def _refuse_moves(self, fresh: Settings) -> None:
-        for key in ("engine", "store", "output", "storage", "listen", "base_url", "hub", "contact"):
+        for key in (
+            "engine",
+            "store",
+            "output",
+            "storage",
+            "listen",
+            "base_url",
+            "hub",
+            "contact",
+            "status",
+            "status_token",
+        ):
             if getattr(fresh.site, key) != getattr(self._settings.site, key):
                 raise SettingsError(f"{self._path}: [site]: {key}: has changed; that takes a restart")
         if fresh.pictures != self._settings.pictures:
@@ -672,6 +685,11 @@ class _Daemon:
             known = self._noticed.get(name, frozenset())
             self._noticed[name] = None if known is None or places is None else known | places
         self._start(self._dispatch, "dispatch")
+
+    def _refresh_now(self, name: str) -> None:
+        """The owner wants this source refreshed: it is due now; if it is at work, that is what is wanted."""
+        if name not in self._visited:
+            self._notice([name], None)
 
     def _check_store(self) -> str | None:
         try:

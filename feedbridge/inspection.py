@@ -17,6 +17,7 @@ from feedbridge.fetch import files as folder
 from feedbridge.fetch.validators import LONGEST_WISH
 from feedbridge.keeping import rules_of, too_many
 from feedbridge.model import Article, FolderRequest, Image, Page, RawItem
+from feedbridge.pages import theme
 from feedbridge.pictures.album import Album, Choice
 from feedbridge.pictures.keys import Keys
 from feedbridge.refresh import listing_of, request_of
@@ -151,7 +152,7 @@ def explain(settings: Settings, link_or_file: str, *, now: datetime) -> list[Exp
     if is_there(settings.site.store):
         with Store(settings.site.store, write=False) as store, store.transaction() as connection:
             kept = articles.search(connection, spellings(folder.storable(link_or_file)))
-            found = [_explain_kept(connection, settings, row, one) for row, one in kept.items()]
+            found = [explain_kept(connection, settings, row, one) for row, one in kept.items()]
             found = found or list(_explain_known_file(connection, settings, link_or_file))
     found = found or list(_explain_new_file(settings, link_or_file, now=now))
     if not found:
@@ -178,7 +179,7 @@ def preview(settings: Settings, source_name: str, *, now: datetime, limit: int) 
     listing = _list(settings, source)
     newest = sorted(listing.files, key=lambda file: (-file.mtime_ns, file.path))
     for file in newest[:limit]:
-        yield _preview_file(source, file, now=now)
+        yield preview_file(source, file, now=now)
     for path, reason in listing.refused:
         yield Previewed(path=path, unusable=reason)
 
@@ -194,6 +195,14 @@ def missing_folders(settings: Settings) -> Iterator[tuple[ArchiveSource, str]]:
             yield source, (error.strerror or str(error)).lower()
 
 
+def problems(settings: Settings) -> Iterator[str]:
+    """What the settings name that is not there, or cannot be used: the key, the reason and the mend."""
+    for source, reason in missing_folders(settings):
+        yield f'[[source]] "{source.name}": path: {source.path}: {reason}; make the folder, or mend the path'
+    if settings.site.pages and settings.site.theme:
+        yield from (f"[site]: theme: {problem}" for problem in theme.problems_of(settings.site.theme))
+
+
 def status(settings: Settings, *, now: datetime) -> Status:
     """How the sources and feeds stand.
 
@@ -204,7 +213,7 @@ def status(settings: Settings, *, now: datetime) -> Status:
     with Store(settings.site.store, write=False) as store, store.transaction() as connection:
         return Status(
             sources=tuple(
-                _source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
+                source_status(connection, source, looked_at=looked_at, now=now) for source in settings.source
             ),
             feeds=tuple(_feed_statuses(connection, settings)),
             work=jobs.counts(connection) if settings.site.engine != "local" and jobs.is_there(connection) else None,
@@ -221,11 +230,17 @@ def back_up(settings: Settings, target: Path) -> None:
         store.back_up(target)
 
 
-def _source_status(
-    connection: Connection, source: Source, *, looked_at: datetime | None, now: datetime
-) -> SourceStatus:
+def source_status(connection: Connection, source: Source, *, looked_at: datetime | None, now: datetime) -> SourceStatus:
+    """How a source stands.
+
+    Args:
+        connection: To the store.
+        source: Its settings.
+        looked_at: When a build last found that nothing had moved, and so did not open the store.
+        now: The time; aware.
+    """
     summary = polls.summary(connection, source.name, now=now, normaliser=NORMALISER_VERSION)
-    if looked_at and summary.last_success:  # builds that found that nothing had moved have not opened the store
+    if looked_at and summary.last_success:
         summary = replace(summary, last_success=max(looked_at, summary.last_success))
     return SourceStatus(
         summary=summary,
@@ -244,15 +259,19 @@ def _site_status(
     visit = visits.visit_by_name(connection, source.name)
     if visit is None or visit.url != source.url:  # what is remembered of another address says nothing of this one
         visit = Visit(url=source.url)
-    wish = summary.not_before
     return SiteStatus(
         address=without_user(source.url),
         asked_at=without_user(address_of(source, visit, now=now)),
         moved_to=without_user(visit.moved_to) if visit.moved_to else None,
         found=without_user(visit.found) if visit.found else None,
-        not_before=wish if wish and now < wish <= now + LONGEST_WISH else None,
+        not_before=wish_ahead(summary.not_before, now=now),
         unchanged=summary.unchanged,
     )
+
+
+def wish_ahead(not_before: datetime | None, *, now: datetime) -> datetime | None:
+    """Until when a site wishes to be left alone; None where that is over, or no wish, but a clock that ran ahead."""
+    return not_before if not_before and now < not_before <= now + LONGEST_WISH else None
 
 
 def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedStatus]:
@@ -266,7 +285,8 @@ def _feed_statuses(connection: Connection, settings: Settings) -> Iterator[FeedS
             yield FeedStatus(name=feed.name, title=title, entries=entries, newest=newest, address=address)
 
 
-def _explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:
+def explain_kept(connection: Connection, settings: Settings, row: int, kept: Kept) -> Explanation:
+    """What made an article that is in the store, by its row."""
     return Explanation(
         article=kept.article,
         kept=True,
@@ -285,7 +305,7 @@ def _explain_known_file(connection: Connection, settings: Settings, name: str) -
             if file := articles.file_of(connection, source.name, folder.storable(path)):
                 if file.article is not None:
                     kept = articles.load(connection, [file.article])[file.article]
-                    yield _explain_kept(connection, settings, file.article, kept)
+                    yield explain_kept(connection, settings, file.article, kept)
                 elif file.unusable:
                     yield Explanation(file=file.key, unusable=file.unusable)
 
@@ -299,7 +319,7 @@ def _explain_new_file(settings: Settings, name: str, *, now: datetime) -> Iterat
                 continue
             listing = _list(settings, source)
             file = next((file for file in listing.files if file.path == path), None)
-            told = _preview_file(source, file, now=now) if file else _left_out(source, path)
+            told = preview_file(source, file, now=now) if file else _left_out(source, path)
             article = told.told.article if told.told else None
             yield Explanation(
                 file=told.path,
@@ -372,7 +392,8 @@ def _preview_entry(item: RawItem, rules: Rules, *, now: datetime) -> Previewed:
         return Previewed(path=name, unusable=reason_of(error))
 
 
-def _preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
+def preview_file(source: ArchiveSource, file: folder.FoundFile, *, now: datetime) -> Previewed:
+    """What a file of a source would yield."""
     rules = rules_of(source)
     try:
         body = _body_of(source, file)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from feedbridge import publishing
@@ -23,13 +24,16 @@ from feedbridge.standstill import Standstill
 from feedbridge.store import articles, polls
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import written
-from feedbridge.tally import FirstLook, Tally, Wish
+from feedbridge.tally import FirstLook, Step, Tally, Wish
 
 if TYPE_CHECKING:
     from feedbridge.settling import InThread, Settler
 
-Progress = Callable[[str, int, int], None]
-"""Told the source, and how many of its files of how many are done."""
+Progress = Callable[[Step], None]
+"""Told how far a build is, now and then; what it raises ends the build."""
+
+WAITING_SHOWN = 3
+"""So many of the sources whose sites have not answered are told."""
 
 VISITING_THREADS = 2
 """Threads that work with the store for visits to sites: one waits for the disk while the other reads."""
@@ -98,7 +102,7 @@ def build(
     Args:
         settings: What to read and write.
         now: The time of the build; aware.
-        progress: Told how far each source is.
+        progress: Told how far it is.
         reread: Names of sources to read anew from the first file to the last.
         accept: Names of sources to take as they are, even if most of their files are gone.
         rebuild: If the store is damaged, put it aside and start with an empty one.
@@ -124,7 +128,7 @@ def build(
             store, settings, wishes, progress, now=now
         )
         patience = publishing.Patience(COPIES_SECONDS)
-        _publish(store, settings, now=now, report=report, patience=patience)
+        _publish(store, settings, progress, now=now, report=report, patience=patience)
         if settings.looks_for_pictures:
             _settle_pictures(store, settings, progress, now=now, report=report, patience=patience)
         failed = report.errors or any(tally.error for tally in tallies.values())
@@ -183,15 +187,22 @@ def _refresh_folders(
     tallies = {}
     for source in settings.source:
         if isinstance(source, ArchiveSource):
+            tally = Tally(source=source.name)
+            told = partial(_tell_files, progress, tally)
+            told(0, 0)
             try:
                 listed = partial(listings.__setitem__, source.name)
-                tally = refresh(store, source, wishes[source.name], partial(progress, source.name), listed=listed)
+                refresh(store, source, wishes[source.name], told, listed=listed, tally=tally)
             except FeedbridgeError:
                 raise
             except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
                 tally = broken_off(store, source, error, now=wishes[source.name].now)
             tallies[source.name] = tally
     return tallies
+
+
+def _tell_files(progress: Progress, tally: Tally, done: int, of: int) -> None:
+    progress(Step(unit="files", source=tally.source, done=done, of=of, came=tally.new + tally.changed))
 
 
 def _visit_sites(
@@ -206,15 +217,27 @@ def _visit_sites(
     from feedbridge.asking import Web
     from feedbridge.visiting import Visitor
 
+    waiting, came = dict.fromkeys(source.name for source in sources), 0
+
     async def visit(visitor: "Visitor", source: FeedSource) -> Tally:
+        nonlocal came
         try:
-            return await visitor.refresh(source, wishes[source.name])
+            tally = await visitor.refresh(source, wishes[source.name])
         except FeedbridgeError:
             raise
         except Exception as error:  # noqa: BLE001  (one bad source must not harm the others)
-            return await visitor.in_thread(partial(broken_off, store, source, error, now=now))
-        finally:
-            progress(source.name, 1, 1)
+            tally = await visitor.in_thread(partial(broken_off, store, source, error, now=now))
+        del waiting[source.name]
+        came += tally.new + tally.changed
+        tell()
+        return tally
+
+    def tell() -> None:
+        first = tuple(islice(waiting, WAITING_SHOWN))
+        done = len(sources) - len(waiting)
+        progress(Step(unit="sites", done=done, of=len(sources), came=came, waiting=first))
+
+    tell()
 
     async def visit_all(pool: ThreadPoolExecutor) -> dict[str, Tally]:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, pool)
@@ -232,12 +255,22 @@ def _visit_sites(
 
 
 def _publish(
-    store: Store, settings: Settings, *, now: datetime, report: publishing.Report, patience: publishing.Patience
+    store: Store,
+    settings: Settings,
+    progress: Progress,
+    *,
+    now: datetime,
+    report: publishing.Report,
+    patience: publishing.Patience,
 ) -> None:
     """Write what is due, and add to the report."""
     latest = publishing.Report()
+
+    def told(done: int, of: int) -> None:
+        progress(Step(unit="feeds", done=done, of=of, came=len(latest.written)))
+
     try:
-        publishing.publish(store, settings, now=now, report=latest, patience=patience)
+        publishing.publish(store, settings, now=now, report=latest, patience=patience, progress=told)
     except PublishError as error:
         latest.errors.append(str(error))
     report.go_on(latest)
@@ -284,13 +317,13 @@ def _settle_pictures(
                 return changed
             changed |= settled.changed
             looked += settled.looked
-            progress("pictures", looked, looked + settled.left)
+            progress(Step(unit="pictures", done=looked, of=looked + settled.left))
             if changed and time.monotonic() - published > COPIES_SECONDS:
                 await in_thread(partial(publish, patience))
                 changed, published = False, time.monotonic()
 
     def publish(patience: publishing.Patience) -> None:
-        _publish(store, settings, now=now, report=report, patience=patience)
+        _publish(store, settings, progress, now=now, report=report, patience=patience)
 
     with ThreadPoolExecutor(VISITING_THREADS) as pool, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(settle(pool))

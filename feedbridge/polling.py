@@ -17,7 +17,7 @@ from feedbridge.reach import host_of
 from feedbridge.refresh import refresh
 from feedbridge.schedule import Rhythm
 from feedbridge.settings import ArchiveSource, FeedSource, Settings, Source
-from feedbridge.store import claims, polls, visits
+from feedbridge.store import claims, polls, troubles, visits
 from feedbridge.store.claims import Claim, Planned
 from feedbridge.store.database import Store
 from feedbridge.tally import Tally, Wish
@@ -347,6 +347,8 @@ class Schedule:
         with self._store.transaction() as connection:
             at = next_poll_at + claims.moved(connection, claim)
             is_ours = claims.settle(connection, claim, next_poll_at=at, failures=failures)
+            if is_ours and tally and tally.error and failures >= schedule.AILING_AFTER:
+                troubles.begin(connection, claim.name, at=claim.taken, reason=tally.error)
             if self._beside and (tally is None or tally.error or tally.read or tally.new):
                 self._beside(connection, [claim.name])
         return Polled(claim=claim, tally=tally, failures=failures, next_poll_at=at, is_lost=not is_ours)

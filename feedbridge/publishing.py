@@ -50,6 +50,7 @@ from feedbridge.store import pictures, polls, visits
 from feedbridge.store.database import Store
 from feedbridge.store.feeds import SUBSCRIPTION, FeedRow, Output, Pace, Stand
 from feedbridge.store.pictures import Wanted
+from feedbridge.tally import Progress
 
 RENDERING_VERSION = 3
 """Counts up when documents would be written otherwise; all are then written again."""
@@ -89,6 +90,10 @@ class Report:
     waiting: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def fail(self, errors: Iterable[str]) -> None:
+        """Tell why documents cannot be written; what is wrong with many of them is told once."""
+        self.errors = list(dict.fromkeys((*self.errors, *errors)))
+
     def go_on(self, later: "Report") -> None:
         """Add what was done later, where the same documents may be told of again."""
         self.written = list(dict.fromkeys((*self.written, *later.written)))
@@ -125,7 +130,13 @@ _NO_PATIENCE = Patience(0)
 
 
 def publish(
-    store: Store, settings: Settings, *, now: datetime, report: Report, patience: Patience = _NO_PATIENCE
+    store: Store,
+    settings: Settings,
+    *,
+    now: datetime,
+    report: Report,
+    patience: Patience = _NO_PATIENCE,
+    progress: Progress = lambda _done, _of: None,
 ) -> None:
     """Write every document that is due.
 
@@ -135,6 +146,7 @@ def publish(
         now: The creation date of feeds that are new; aware, UTC.
         report: Told what was done, and what failed.
         patience: How long documents wait for copies of their pictures.
+        progress: Told, with every document, how many families of feeds of how many are done.
 
     Raises:
         StoreError: The store cannot be read or written.
@@ -149,7 +161,10 @@ def publish(
         facts = visits.facts(connection)
         complete = polls.completed(connection)
     keys = keys_of(settings)
-    press = _Press(store, settings, folder, outputs, report, facts, keys, patience)
+    families = 0
+    press = _Press(
+        store, settings, folder, outputs, report, facts, keys, patience, lambda: progress(families, len(settings.feed))
+    )
     tables = [table for table in settings.feed if not _is_held(settings, table, folder, outputs, complete, report)]
     reached = {
         table.name: intake.take_in(store, settings, table, look=_look(settings, table, facts, keys), now=now)
@@ -157,8 +172,9 @@ def publish(
     }
     if len(tables) == len(settings.feed):  # else what one feed lets go may be what a held one shows
         intake.retain(store, settings, tables, now=now)
-    for table in tables:
+    for families, table in enumerate(tables):  # noqa: B007  (progress tells it)
         press.print_family(table, revision=reached[table.name])
+    progress(len(tables), len(settings.feed))
     if len(tables) == len(settings.feed):  # else the index would lose the feeds that are held, and they their files
         press.sweep(outputs, press.print_indexes())
         press.sweep_entries()
@@ -348,7 +364,9 @@ class _Press:
         facts: Facts,
         keys: Keys | None,
         patience: Patience,
+        heed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heed = heed
         self._store = store
         self._settings = settings
         self._album = Album(base_url=settings.site.base_url, keys=keys)
@@ -417,7 +435,7 @@ class _Press:
         try:
             body, media_type = self._index(path, listed)
         except PublishError as error:
-            self._report.errors.append(str(error))
+            self._report.fail([str(error)])
             return False
         return self.put(path, body, media_type)
 
@@ -528,8 +546,9 @@ class _Press:
 
     def tell(self, printed: Printed) -> list[Output]:
         """Report what became of a document; gives the files that are other than the store has them."""
+        self._heed()
         self._report.left_out += printed.left_out
-        self._report.errors += printed.errors
+        self._report.fail(printed.errors)
         return self._take(printed)
 
     def is_whole(self, path: str) -> bool:

@@ -31,6 +31,7 @@ def refresh(
     progress: Progress,
     *,
     listed: Callable[[folder.Listing], object] = lambda _: None,
+    tally: Tally | None = None,
 ) -> Tally:
     """Refresh a source; a failure is its own, and is told in the tally.
 
@@ -40,11 +41,12 @@ def refresh(
         wish: How it is to be refreshed.
         progress: Told how far it is.
         listed: Told what the folder holds, before anything is read.
+        tally: That of the source, for who wishes to look at it meanwhile.
 
     Raises:
         StoreError: The store cannot be written.
     """
-    tally = Tally(source=source.name)
+    tally = tally or Tally(source=source.name)
     with store.transaction() as connection:
         state = polls.source_state(connection, source.name)
     try:

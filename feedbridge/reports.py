@@ -3,12 +3,14 @@
 Foreign text stands in the lines as it is; it is made printable where it is printed.
 """
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from feedbridge import defaults
 from feedbridge.model import Enclosure, Origin
 from feedbridge.terminal import printable
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from feedbridge.pipeline import Build, Removal
     from feedbridge.publishing import Report
     from feedbridge.settings import Settings
+    from feedbridge.starter import Find, Start
     from feedbridge.store.copying import Copied
+    from feedbridge.store.jobs import JobCounts
     from feedbridge.survey import HostSurvey, Survey, Trial
     from feedbridge.tally import Tally
 
@@ -36,7 +40,7 @@ def build_values(done: "Build") -> Values:
     return {
         "sources": [
             {
-                **asdict(tally),
+                **{key: value for key, value in asdict(tally).items() if key != "is_whole"},  # which every build is
                 "not_before": _stamp(tally.not_before),
                 "unusable": [{_part(tally.kind): name, "reason": reason} for name, reason in tally.unusable],
             }
@@ -87,6 +91,56 @@ def copy_lines(done: "Copied") -> list[str]:
     ]
 
 
+def backup_line(file: Path) -> str:
+    """That the store was copied."""
+    return f"{file}: written; to restore it, stop feedbridge and put it in the place of the store"
+
+
+def backup_values(settings: "Settings", file: Path) -> Values:
+    """That the store was copied."""
+    return {"store": str(settings.site.store_path), "backup": str(file)}
+
+
+def start_lines(path: Path, start: "Start | None", *, base_url: str, shown: int) -> list[str]:
+    """What somebody starts with, and what comes next."""
+    config = "" if path == defaults.SETTINGS else f" --config {shlex.quote(str(path))}"
+    if start is None:
+        return [f"{path}: written; put your folder or feed in, then: feedbridge check{config}"]
+    lines = list(_some((f"{find.name}: “{find.title}”, {find.told}" for find in start.finds), shown))
+    lines += _some((f"  left out {name}: {reason}" for name, reason in start.left_out), shown)
+    several = len(start.finds) > 1
+    count = f"{len(start.finds)} sources, and a feed for each" if several else "one source, and a feed of it"
+    return [
+        *lines,
+        f"{path}: written, with {count}; look through it, then:",
+        f"  feedbridge build{config}    writes the feeds once",
+        f"  feedbridge run{config}      keeps them fresh, and serves them: subscribe to",
+        *_some((f"    {_address_of(find, base_url)}" for find in start.finds), shown),
+    ]
+
+
+def start_values(path: Path, start: "Start | None", *, base_url: str) -> Values:
+    """What somebody starts with."""
+    return {
+        "settings": str(path),
+        "title": start and start.title,
+        "language": start and start.language,
+        "sources": [
+            {"name": find.name, "kind": find.kind, "title": find.title, **find.keys, "told": find.told}
+            for find in (start.finds if start else ())
+        ],
+        "feeds": [
+            {"name": find.name, "title": find.title, "address": _address_of(find, base_url)}
+            for find in (start.finds if start else ())
+        ],
+        "left_out": [{"what": name, "reason": reason} for name, reason in (start.left_out if start else ())],
+    }
+
+
+def _address_of(find: "Find", base_url: str) -> str:
+    return f"{base_url}feeds/{find.name}.atom"
+
+
 def preview_lines(found: "Sequence[Previewed]", *, kind: str) -> list[str]:
     """What a source of a kind would yield."""
     nothing = "it has no entries" if kind == "feed" else "no files match"
@@ -116,18 +170,67 @@ def preview_values(one: "Previewed", *, kind: str) -> Values:
 
 
 def status_lines(found: "Status", *, shown: int) -> list[str]:
-    """How all stands."""
+    """All that is known of how sources stand, and of the feeds."""
     lines = [line for source in found.sources for line in _source_lines(source, shown)]
-    lines.append("")
+    lines += [""] if found.feeds else []
     for feed in found.feeds:
         newest = f", newest {_stamp(feed.newest)}" if feed.newest else ""
         lines.append(
             f"feed {feed.name} “{feed.title}”: {_count(feed.entries, 'entry', 'entries')}{newest}; {feed.address}"
         )
-    if work := found.work:
-        jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
-        lines += ["", f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"]
+    lines += ["", work_line(found.work)] if found.work else []
     return lines
+
+
+def work_line(work: "JobCounts") -> str:
+    """How the work of all machines together stands."""
+    jobs = _count(work.waiting, "job waits", "jobs wait"), f"{work.running} at work", f"{work.failed} given up"
+    return f"{', '.join(jobs)}; {_count(work.workers, 'worker', 'workers')}"
+
+
+def state_of(one: "SourceStatus") -> str:
+    """How a source stands, in a word or two: `fine`, `not yet`, `silent`, `failing`, `ailing` or `gone`."""
+    if one.summary.gone_at:
+        return "gone"
+    if _is_failing(one):
+        return "ailing" if one.ailing else "failing"
+    if one.summary.last_success is None:
+        return "not yet"
+    return "silent" if one.silent else "fine"
+
+
+def _is_failing(one: "SourceStatus") -> bool:
+    """Whether its last refresh failed; only the daemon counts how often."""
+    error, success = one.summary.last_error, one.summary.last_success
+    return one.summary.failures > 0 or (error is not None and (success is None or error.started_at >= success))
+
+
+def trouble_lines(one: "SourceStatus", *, shown: int, when: Callable[[datetime], str]) -> Iterator[str]:
+    """What somebody should know, or do something about.
+
+    Args:
+        one: A source.
+        shown: So many lines of one kind.
+        when: Says a time.
+    """
+    source = one.summary
+    if one.site and not one.site.found and (new := one.site.moved_to):
+        if new == one.site.asked_at:
+            yield f"  has moved for good to {new}"
+        else:
+            yield f"  has moved, it says, to {new}; once it has said so for a day, that is asked instead"
+    if source.last_error and _is_failing(one):
+        yield f"  last error {when(source.last_error.started_at)}: {source.last_error.error}"
+    if source.failures:
+        ailing = ", ailing" if one.ailing else ""
+        yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
+    if source.gone_at:
+        yield f"  gone for good since {when(source.gone_at)}, its site says; it is not asked any more"
+    if one.silent:
+        yield "  silent for longer than is its habit"
+    if source.old_rules:
+        yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
+    yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
 
 
 def status_values(found: "Status") -> Values:
@@ -136,6 +239,7 @@ def status_values(found: "Status") -> Values:
         "sources": [
             {
                 "name": one.summary.name,
+                "state": state_of(one),
                 "articles": one.summary.articles,
                 "new_in_a_day": one.summary.new_in_a_day,
                 "newest": _stamp(one.summary.newest),
@@ -294,35 +398,23 @@ def _preview_lines(one: "Previewed") -> Iterator[str]:
 def _source_lines(one: "SourceStatus", shown: int) -> Iterator[str]:
     source = one.summary
     newest = f", newest {_stamp(source.newest)}" if source.newest else ""
-    silent = "; silent for longer than is its habit" if one.silent else ""
     nothing_new = ", nothing new" if one.site and one.site.unchanged else ""
-    yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}{silent}"
+    yield f"{source.name}: {_count(source.articles, 'article')}, {source.new_in_a_day:,} new in a day{newest}"
     yield from _address_lines(one.site) if one.site else ()
     yield f"  last success {_stamp(source.last_success)}{nothing_new}" if source.last_success else "  never refreshed"
-    if source.last_error:
+    if source.last_error and not _is_failing(one):
         yield f"  last error {_stamp(source.last_error.started_at)}: {source.last_error.error}"
-    if source.failures:
-        ailing = ", ailing" if one.ailing else ""
-        yield f"  failed {_count(source.failures, 'time')} on end{ailing}; its last good feeds stay up"
-    if source.gone_at:
-        yield f"  gone for good since {_stamp(source.gone_at)}, its site says; it is not asked any more"
-    elif one.site and one.site.not_before:
+    yield from trouble_lines(one, shown=shown, when=lambda instant: str(_stamp(instant)))
+    if one.site and one.site.not_before and not source.gone_at:
         yield f"  its site wishes not to be asked before {_stamp(one.site.not_before)}"
     if source.next_poll_at and not source.gone_at:
         yield f"  next poll {_stamp(source.next_poll_at)}"
-    if source.old_rules:
-        yield f'  {source.old_rules:,} read by older rules; "feedbridge renormalise" reads them anew'
-    yield from _some((f"  left out {path}: {why}" for path, why in source.unusable), shown)
 
 
 def _address_lines(site: "SiteStatus") -> Iterator[str]:
     yield f"  address {site.address}"
     if site.found:
         yield f"  its page names the feed {site.found}"
-    elif site.moved_to and site.moved_to == site.asked_at:
-        yield f"  has moved for good to {site.moved_to}"
-    elif site.moved_to:
-        yield f"  has moved, it says, to {site.moved_to}; once it has said so for a day, that is asked instead"
 
 
 def _explanation_lines(one: "Explanation") -> list[str]:

@@ -52,6 +52,8 @@ _IRI = re.compile(r"(?:https?://[^/?#]|(?!https?:)[a-z][a-z0-9+.-]*:.)", re.IGNO
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OWN_HEADERS = frozenset(("accept-encoding", "connection", "content-length", "host", "if-modified-since"))
 _OWN_HEADERS |= {"if-none-match", "referer", "te", "trailer", "transfer-encoding", "upgrade"}
+STATUS_TOKEN = re.compile(r"[A-Za-z0-9._~-]{20,200}")
+"""What a token of the owner's pages looks like: it can stand in an address as it is."""
 _FILE = "sqlite:///"
 _BUCKET = re.compile(r"(?:s3|gs|az)://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](?:/(?!\.+(?:/|$))[A-Za-z0-9._~-]+)*/?")
 _OUT_OF_LINE = {"Cc", "Cn", "Cs", "Zl", "Zp"}
@@ -196,6 +198,14 @@ def _proxy(value: str) -> str:
 def _login(value: str) -> str:
     if ":" not in value or not value.isprintable():
         raise _refuse('give a user name and a password with ":" between, such as "${NEWS_LOGIN}"')
+    return value
+
+
+def _status_token(value: str) -> str:
+    if not STATUS_TOKEN.fullmatch(value):
+        raise _refuse(
+            'give 20 to 200 letters, digits, "-", ".", "_" or "~" that nobody guesses, such as "${STATUS_TOKEN}"'
+        )
     return value
 
 
@@ -350,6 +360,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Proxy = Annotated[str, BeforeValidator(_secret_address), AfterValidator(_proxy)]
 Secret = Annotated[str, AfterValidator(_from_environment)]
 Login = Annotated[Secret, AfterValidator(_login)]
+StatusToken = Annotated[Secret, AfterValidator(_status_token)]
 Headers = Annotated[dict[str, Secret], AfterValidator(_headers)]
 Reach = Annotated[
     Allowance,
@@ -527,6 +538,21 @@ class Site(_WithImages):
         default="noindex",
         description='Whether search engines may list the pages: "index" (with a sitemap) or "noindex".',
     )
+    status: Literal["off", "loopback", "token"] = Field(
+        default="off",
+        description=(
+            'Who may see the owner\'s pages, /status/, of the daemon: nobody ("off"), who is on this machine'
+            ' ("loopback"), or who has the token ("token").'
+        ),
+    )
+    status_token: StatusToken | None = Field(
+        default=None,
+        repr=False,
+        description=(
+            "The token of the owner's pages; `${NAME}` is an environment variable. Left out: one is made, in the file"
+            " `status-token` in the folder `state`."
+        ),
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -568,6 +594,16 @@ class Site(_WithImages):
         store = info.data.get("store", "")
         beside = Path(store.removeprefix(_FILE)).parent if store.startswith(_FILE) else "var"
         return beside if value is None else value
+
+    @model_validator(mode="after")
+    def _token_unpublished(self) -> Self:
+        keeps_token = self.status == "token" and self.status_token is None
+        if keeps_token and self.output in (self.state_folder, *self.state_folder.parents):
+            raise _refuse(
+                "state: lies in the folder that is published, where the token of `status` must not be;"
+                " name another `state`"
+            )
+        return self
 
     @property
     def output_folder(self) -> Path | None:
@@ -962,6 +998,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         raise SettingsError("\n".join(dict.fromkeys(lines))) from error
 
 
+def site_by_environment(environ: Mapping[str, str]) -> Site:
+    """The site as the environment alone describes it, for who has no settings file yet.
+
+    Raises:
+        SettingsError: One line for each variable that cannot be used.
+    """
+    overridden = dict(_overrides(environ))
+    try:
+        return Site.model_validate({key: value for key, (_, value) in overridden.items()}, context={"environ": environ})
+    except ValidationError as error:
+        lines = [f"{overridden[str(one['loc'][0])][0]}: {_message(one)}" for one in error.errors()]
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from error
+
+
 def environment_names() -> tuple[str, ...]:
     """The environment variables that override `[site]`."""
     tables = {"storage", "image_rule", "host_rule"}
@@ -1085,7 +1135,7 @@ _PLAIN_WORDS = {
 }
 
 
-_SECRETS = frozenset(("access_key", "headers", "login", "proxy", "secret_key", "store"))
+_SECRETS = frozenset(("access_key", "headers", "login", "proxy", "secret_key", "status_token", "store"))
 """Keys whose values are never shown."""
 
 

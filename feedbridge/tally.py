@@ -10,6 +10,27 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """How far a part of long work is.
+
+    Attributes:
+        unit: What it works through: `"files"` of a source, `"sites"`, `"pictures"`, `"feeds"`, or `"rows"` of a table.
+        source: The name of the source or the table, where it is about one.
+        done: So many are done.
+        of: Of so many; 0 while that is not known.
+        came: What came of them so far: new and changed articles, or, of feeds, files that were written.
+        waiting: The first of the sources whose sites have not answered yet.
+    """
+
+    unit: str
+    source: str | None = None
+    done: int = 0
+    of: int = 0
+    came: int = 0
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FirstLook:
     """What is done when the newest articles of a large new folder are kept, long before the rest.
 

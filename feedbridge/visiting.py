@@ -20,7 +20,7 @@ from feedbridge.model import RawItem, SourceFacts
 from feedbridge.reach import host_of
 from feedbridge.refresh import poll_of
 from feedbridge.settings import FeedSource
-from feedbridge.store import articles, polls, visits
+from feedbridge.store import articles, polls, troubles, visits
 from feedbridge.store.database import Store
 from feedbridge.store.visits import Visit, Waiting
 from feedbridge.tally import Tally, Wish
@@ -119,6 +119,7 @@ class Visitor:
             visits.keep_visit(connection, known.state.row, _disappointed(source, known.visit, error, now=wish.now))
             if tally.gone:
                 visits.note_gone(connection, known.state.row, at=wish.now)
+                troubles.begin(connection, source.name, at=wish.now, reason=tally.error)
             if isinstance(error, Refused):
                 host, until = host_of(error.url or source.url), wish.now + error.retry_after
                 visits.keep_waiting(connection, Waiting(host=host, source=source.name, until=until))

@@ -32,6 +32,7 @@ import pytest
 from feedbridge import pipeline
 from feedbridge.settings import Settings
 from feedbridge.store.database import Store
+from feedbridge.tally import Step
 
 STORE = os.environ.get("TESTS_STORE", "sqlite")
 """What keeps the stores of the tests: `sqlite`, or `postgresql`."""
@@ -60,7 +61,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _nobody(_name: str, _done: int, _of: int) -> None:
+def _nobody(_step: Step) -> None:
     """Nobody looks at the progress."""
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -16,7 +17,7 @@ from .conftest import free_port
 from .test_service_files import program
 
 if TYPE_CHECKING:
-    from tests.conftest import Daemon, Site
+    from tests.conftest import Daemon, Site, Web
 
     Start = Callable[..., Daemon]
 
@@ -294,3 +295,114 @@ def test_what_gets_past_the_cleaning_does_not_run(served: "Daemon", visit: Begin
     assert header.startswith("default-src 'none'; style-src 'sha256-")
     assert header.endswith("; frame-ancestors 'none'")
     assert "unsafe" not in header
+
+
+# The owner's pages
+
+TOKEN = "token-of-the-owner.1234"
+SOURCE = "一个名字特别特别长的来源，用来看看标题在很窄的屏幕上怎样折行而不把别的东西挤出去 & <b>co</b>"
+
+
+@pytest.fixture
+def owned(site: "Site", start: "Start", web: "Web") -> "Daemon":
+    """A Chinese site whose daemon shows its owner, by a token, sources that are well, broken, and gone for good."""
+    site.options |= {"title": "示例站", "language": "zh-Hans", "status": "token", "status_token": TOKEN, "pause": "0s"}
+    site.sources[0]["title"] = SOURCE
+    site.archive.write_many(30)
+    today = datetime.now(UTC).replace(microsecond=0)
+    for number in range(30, 40):
+        site.archive.write(number, published=today - timedelta(days=number - 29), title=TITLE, body=BODY)
+    site.archive.write(40, title=HOSTILE, text=HOSTILE, published=today - timedelta(hours=3))
+    web.say("/gone", b"", status="410 Gone")
+    web.say("/bad", b"<title>" + b"W" * 5_000)
+    site.add_feed("gone", web.url("/gone"), title="法国国际广播电台")
+    site.add_feed("bad", web.url("/bad"))
+    daemon = start(site).ready()
+    daemon.wait(lambda: len(daemon.lines("refresh ")) >= 3)
+    return daemon
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_owner_can_read_how_things_stand(
+    owned: "Daemon", visit: Begin, tmp_path: Path, scheme: str, width: int
+) -> None:
+    """As the public pages: nobody is shut out, nothing is too wide, no other host is asked, nothing runs."""
+    one = visit(owned, viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=True)
+    page = one.go(f"status/?token={TOKEN}")
+    article = page.get_by_role("main").get_by_role("link", name="一个名字特别").first.get_attribute("href")
+    assert article
+    one.go(f"status/{article}")
+    rows = [str(link.get_attribute("href")) for link in page.locator(".name a").all()][:2]
+    for path in ("", article, *rows, "source?name=gone", "source?name=bad", "pictures", "?show=trouble"):
+        page = one.go(f"status/{path}")
+        found = Axe().run(page).response
+        assert found["passes"]
+        assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate("document.querySelectorAll('script').length") == 0
+        assert page.title() != "owned"
+        assert (
+            max(page.evaluate("[...document.querySelectorAll('h1,h2,h3,p,bdi')].map(one => one.offsetHeight)")) < 2500
+        )
+        shot = tmp_path / "shot.png"
+        page.screenshot(path=shot)
+        with Image.open(shot) as picture:
+            colour = picture.convert("L").getpixel((width // 2, 2))
+        assert isinstance(colour, int)
+        assert (colour > 200) is (scheme == "light")
+    assert (one.said, one.strangers) == ([], set())
+
+
+def test_the_owner_comes_by_a_bookmark_and_has_a_source_refreshed(owned: "Daemon", visit: Begin, web: "Web") -> None:
+    """Without a script; the token leaves the address bar, and the cookie is not for scripts."""
+    web.feed("/bad", "good again")
+    one = visit(owned, java_script_enabled=False)
+    page = one.go(f"status?token={TOKEN}")
+    assert page.url == f"{owned.url}/status/"
+    (cookie,) = one.context.cookies()
+    assert (cookie["path"], cookie["httpOnly"], cookie["sameSite"]) == ("/status", True, "Strict")
+    page.get_by_role("link", name="有问题的").click()
+    page.get_by_role("link", name="bad").click()
+    page.get_by_role("button", name="立即更新").click()
+    assert page.get_by_role("status").text_content() == "已请求更新，轮到此来源时即会执行；请稍后重新载入本页。"
+    owned.wait(lambda: len(web.times("/bad")) == 2)
+    owned.wait(lambda: owned.lines("source recovered"))
+    page = one.go("status/source?name=bad")
+    assert page.locator("header .state").text_content() == "正常"
+    page.get_by_role("link", name="good again").click()
+    assert "http://site.example/bad/good%20again" in str(page.get_by_role("main").text_content())
+    assert (one.said, one.strangers) == ([], set())
+
+
+def test_another_site_can_do_nothing_in_the_owners_name(owned: "Daemon", visit: Begin, web: "Web") -> None:
+    """Its forms, frames and pictures come without the cookie, and the pages cannot be framed even with it."""
+    one = visit(owned)
+    page = one.go(f"status/?token={TOKEN}")
+    one.go("status/source?name=bad")
+    form = page.locator("form input[name=form]").get_attribute("value")
+    evil, body = (
+        "http://evil.example/",
+        f'''<!DOCTYPE html><form method="post" action="{owned.url}/status/refresh"><input name="name" value="bad">
+        <input name="form" value="{form}"><button>win</button></form>
+        <img src="{owned.url}/status/"><iframe src="{owned.url}/status/"></iframe>''',
+    )
+    one.context.unroute_all()
+    one.context.route(evil, lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(evil)
+    page.wait_for_load_state("networkidle")
+    assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+    with page.expect_response(lambda answer: answer.url.endswith("/status/refresh")) as refused:
+        page.get_by_role("button").click()
+    assert refused.value.status == 401
+    assert "cookie" not in refused.value.request.all_headers()
+    page = one.context.new_page()
+    page.goto(evil)
+    page.evaluate(
+        """address => fetch(address, {method: "POST", mode: "no-cors", credentials: "include", body: "name=bad"})
+        .catch(() => {})""",
+        f"{owned.url}/status/refresh",
+    )
+    assert len(web.times("/bad")) == 1
+    page.goto(f"{owned.url}/status/")
+    assert page.title().startswith("运行状况")

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -238,6 +240,19 @@ def test_check_names_a_folder_that_is_not_there(config: Path, tmp_path: Path) ->
     assert (result.exit_code, json.loads(result.stdout)["problems"]) == (1, [said])
 
 
+def test_check_looks_at_the_theme(config: Path, tmp_path: Path) -> None:
+    """A build would fail by it; and tells of it once, however many pages there are."""
+    config.write_text(config.read_text().replace("[site]\n", '[site]\ntheme = "../look"\n'))
+    missing = f"{tmp_path}/look: no such folder; make it, for templates of the pages, or leave `theme` out"
+    result = run("check")
+    assert (result.exit_code, lines_of(result)) == (1, [f"config/feedbridge.toml: [site]: theme: {missing}"])
+    result = run("build")
+    assert result.exit_code == 1
+    assert [line for line in lines_of(result) if "look" in line] == [f"failed: {missing}"]
+    (tmp_path / "look").mkdir()
+    assert (run("check").exit_code, run("build").exit_code) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -293,6 +308,65 @@ def test_variables_override_the_site(config: Path, tmp_path: Path, monkeypatch: 
     assert result.stderr == (
         f"feedbridge: FEEDBRIDGE_TITEL is no setting and is not looked at; there is: {', '.join(environment_names())}\n"
     )
+
+
+def test_every_command_that_prints_results_prints_them_as_json() -> None:
+    """The schema is JSON anyway, and the daemon writes its log as JSON where nobody looks."""
+    commands = {
+        f"{name} {part}".strip(): found
+        for name, command in vars(typer.main.get_command(app))["commands"].items()
+        for part, found in vars(command).get("commands", {"": command}).items()
+    }
+    without = {name for name, command in commands.items() if "--json" not in str([one.opts for one in command.params])}
+    assert without == {"run", "serve", "worker", "schema"}
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BY_NAME = {"proxies", "published_as", "chains"}
+"""Keys whose values have names of others as keys."""
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """All keys of a document that are ours."""
+    if isinstance(value, list):
+        for one in value:
+            yield from keys_of(one)
+    if isinstance(value, dict):
+        yield from value
+        yield from (key for name, one in value.items() if name not in BY_NAME for key in keys_of(one))
+
+
+def test_every_key_of_the_json_is_explained(config: Path, tmp_path: Path) -> None:
+    """In the row of its command: scripts depend on them."""
+    save(config.parent.parent / "articles" / "empty.md", b"")
+    section = README.partition("### With `--json`")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z ]+)`.*?\| (.*) \|$", section, re.MULTILINE))
+    commands = (
+        ["build"],
+        ["check"],
+        ["status"],
+        ["explain", SEED_ID],
+        ["preview", "voa"],
+        ["images", "--policy", "origin"],
+        ["init", "articles", "--config", "c.toml"],
+        ["backup", "b.db"],
+        ["db", "upgrade"],
+        ["remove", SEED_ID],
+    )
+    for words in commands:
+        name = "db upgrade" if words[0] == "db" else words[0]
+        explained = set(re.findall(r"`(\w+)`", rows[name] + (rows["build"] if name == "remove" else "")))
+        found = set(keys_of(run_json(*words))) - ({"path", "link"} if name == "init" else set())
+        assert found <= explained, f"README.md: ### With `--json` does not explain {found - explained} of {name}"
+
+
+@pytest.mark.parametrize("words", [["build"], ["check"], ["status"], ["explain", "x"], ["db", "upgrade"]])
+def test_an_error_is_told_as_json_too(words: list[str]) -> None:
+    """One document on standard output, with the lines that a person reads on standard error."""
+    Path("c.toml").write_text("[site]\ntitel = 1\nlimit = 2\n")
+    result = run(*words, "--config", "c.toml", "--json")
+    assert result.exit_code == 2
+    assert [f"feedbridge: {line}" for line in json.loads(result.stdout)["errors"]] == result.stderr.splitlines()
 
 
 # explain, preview, status
@@ -408,16 +482,25 @@ def test_status(config: Path) -> None:
     assert result.stderr.endswith('s.db: there is no store yet; "feedbridge build" makes it\n')
     save(config.parent.parent / "articles" / "empty.md", b"")
     run("build")
-    lines = lines_of(run("status"))
-    assert lines[0] == "voa: 1 article, 1 new in a day, newest 2023-07-12T09:38:33Z"
-    assert lines[1].startswith("  last success 20")
-    assert lines[2:] == [
+    assert lines_of(run("status")) == [
+        "SOURCE  STATE  ARTICLES  IN 24 H  NEWEST      READ      NEXT",
+        "voa     fine          1        1  2023-07-12  just now  -",
+        "",
+        "voa",
         "  left out empty.md: is empty",
         "",
-        "feed news “feedbridge”: 1 entry, newest 2023-07-12T09:38:33Z; http://127.0.0.1:8000/feeds/news.atom",
+        "ENTRIES  NEWEST      FEED",
+        "      1  2023-07-12  feedbridge",
+        "                     http://127.0.0.1:8000/feeds/news.atom",
     ]
+    lines = lines_of(run("status", "voa"))
+    assert lines[0] == "voa: 1 article, 1 new in a day, newest 2023-07-12T09:38:33Z"
+    assert lines[1].startswith("  last success 20")
+    assert lines[2:] == ["  left out empty.md: is empty"]
+    assert run("status", "vox").stderr.endswith('there is no source "vox"; there is: voa\n')
     found = run_json("status")
     (source,) = found["sources"]
+    assert run_json("status", "voa") == {"sources": [source], "feeds": [], "work": None}
     assert (source["articles"], source["newest"], source["last_error"]) == (1, "2023-07-12T09:38:33Z", None)
     assert source["unusable"] == [{"file": "empty.md", "reason": "is empty"}]
     assert found["feeds"] == [
@@ -438,7 +521,14 @@ def test_status_tells_the_last_failure(config: Path, tmp_path: Path) -> None:
     run("build")
     result = run("status")
     assert result.exit_code == 0
-    assert any(line.startswith("  last error 20") and "no such folder" in line for line in lines_of(result))
+    lines = lines_of(result)
+    assert lines[1].startswith("voa     failing         1")
+    assert lines[3:6] == [
+        "voa",
+        f"  last error just now: {tmp_path}/articles: no such folder; mend `path`, or mount it",
+        "",
+    ]
+    assert any(line.startswith("  last error 20") for line in lines_of(run("status", "voa")))
     assert "no such folder" in run_json("status")["sources"][0]["last_error"]
 
 
@@ -523,7 +613,7 @@ def test_what_a_feed_says_does_not_reach_the_terminal_as_it_is(upstream: Path, w
     for body in (FEED.format(evil=signs), f"<!doctype html><title>{_EVIL}Log in</title>"):
         upstream.write_text(body, encoding="utf-8")
         run("build")
-        seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+        seen = _OURS.sub(b"", on_a_terminal(*words)).decode()
         assert "Traceback" not in seen
         assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
 
@@ -565,14 +655,87 @@ def test_renormalise_reads_everything_and_tells_readers_nothing(config: Path, tm
 # init, schema, version, help
 
 
+def test_init_writes_what_it_finds_in_a_folder(config: Path, tmp_path: Path) -> None:
+    """What it found, and what comes next, which works as it is told."""
+    config.unlink()
+    result = run("init", "articles")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines_of(result) == [
+        "voachinese: “voachinese.com”, 1 file, an article from 2023-07-12, of www.voachinese.com",
+        "config/feedbridge.toml: written, with one source, and a feed of it; look through it, then:",
+        "  feedbridge build    writes the feeds once",
+        "  feedbridge run      keeps them fresh, and serves them: subscribe to",
+        "    http://127.0.0.1:8000/feeds/voachinese.atom",
+    ]
+    assert run("check").exit_code == 0
+    assert lines_of(run("build"))[0] == "voachinese: 1 file, 1 read: 1 new, 0 changed, 0 as before, 0 left out"
+    assert (tmp_path / "public/feeds/voachinese.atom").exists()
+
+
+def test_init_as_json_holds_what_the_text_says(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the addresses that the feeds will have."""
+    monkeypatch.setenv("FEEDBRIDGE_BASE_URL", "https://x.example")
+    assert run_json("init", "articles", "--config", "c.toml") == {
+        "settings": "c.toml",
+        "title": "voachinese.com",
+        "language": "zh-Hans",
+        "sources": [
+            {
+                "name": "voachinese",
+                "kind": "archive",
+                "title": "voachinese.com",
+                "path": "articles",
+                "link": "https://www.voachinese.com/",
+                "told": "1 file, an article from 2023-07-12, of www.voachinese.com",
+            }
+        ],
+        "feeds": [
+            {
+                "name": "voachinese",
+                "title": "voachinese.com",
+                "address": "https://x.example/feeds/voachinese.atom",
+            }
+        ],
+        "left_out": [],
+    }
+    assert "feedbridge build --config c.toml    writes" in run("init", "articles", "-c", "c.toml", "--force").stdout
+
+
+def test_init_asks_nobody_where_a_file_is_in_the_way(config: Path) -> None:
+    """And replaces it only if that is said."""
+    before = config.read_bytes()
+    for what in ("http://127.0.0.1:9/", "articles"):
+        result = run("init", what)
+        assert (result.exit_code, config.read_bytes()) == (2, before)
+        assert result.stderr.endswith("name another with --config, or replace it with --force\n")
+    assert run("init", "articles", "--force").exit_code == 0
+    assert config.read_bytes() != before
+
+
+def test_init_where_nothing_can_be_made_of_it_writes_nothing(tmp_path: Path) -> None:
+    """A wrong variable, an empty folder, what may not be reached."""
+    (tmp_path / "empty").mkdir()
+    for what, code in (("empty", 1), ("nowhere", 2), ("http://127.0.0.1:9/", 1)):
+        result = run("init", what)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert result.stderr.startswith(f"feedbridge: {tmp_path / what if what == 'empty' else what}: ")
+        result = run("init", what, "--json")
+        assert (result.exit_code, len(json.loads(result.stdout)["errors"])) == (code, 1)
+    assert list(tmp_path.iterdir()) == [tmp_path / "empty"]
+
+
+def test_init_heeds_the_variables(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say how sites are asked, and are refused as the settings are."""
+    monkeypatch.setenv("FEEDBRIDGE_PAUSE", "soon")
+    result = run("init", "articles", "--force")
+    assert (result.exit_code, result.stderr.partition(": give")[0]) == (2, "feedbridge: FEEDBRIDGE_PAUSE")
+
+
 def test_init_writes_a_file_that_check_takes(tmp_path: Path) -> None:
     """A newcomer's way: init, a folder, check, build."""
     result = run("init")
     assert result.exit_code == 0
-    assert result.stdout == (
-        "config/feedbridge.toml: written; put your folder or feed in, then:"
-        " feedbridge check --config config/feedbridge.toml\n"
-    )
+    assert result.stdout == "config/feedbridge.toml: written; put your folder or feed in, then: feedbridge check\n"
     assert run("check").exit_code == 1
     (tmp_path / "articles").mkdir()
     assert run("check").exit_code == 0
@@ -710,10 +873,16 @@ def evil(config: Path, tmp_path: Path) -> Path:
     return config
 
 
+_OURS = re.compile(rb"\x1b\[(?:[0-9]{0,2}m|[0-9]+A|J)")
+"""What colours words, and draws progress over itself."""
+
+
 def on_a_terminal(*words: str) -> bytes:
     """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
-    done = start(*words, stdout=theirs, stderr=theirs, capture_output=False)
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "CI"}}
+    environment["TERM"] = "xterm"
+    done = start(*words, stdout=theirs, stderr=theirs, capture_output=False, env=environment)
     os.close(theirs)
     assert done.returncode in {0, 1, 2}
     return b"".join(_read_all(ours))
@@ -752,9 +921,57 @@ def test_foreign_text_does_not_reach_the_terminal_as_it_is(evil: Path, words: li
     """Titles, links, texts, names of files and arguments lose their escape sequences; the bar's own are known."""
     if words[0] != "build":
         run("build")
-    seen = on_a_terminal(*words).replace(b"\r\x1b[K", b"").decode()
+    seen = _OURS.sub(b"", on_a_terminal(*words)).decode()
     assert "Traceback" not in seen
     assert [sign for sign in ("\x1b", "\x07", "\x9b", "\u202e") if sign in seen] == []
+
+
+def test_the_shell_completes_commands_and_sources(config: Path) -> None:
+    """By the settings that are there, or that were named; without any, nothing is said."""
+    config.write_text(config.read_text() + '[[source]]\nname = "vox"\nkind = "feed"\nurl = "https://x.example/"\n')
+    Path("c.toml").write_text('[[source]]\nname = "other"\n')
+    assert completed("feedbridge pre") == ["preview"]
+    assert completed("feedbridge preview v") == ["voa", "vox"]
+    assert completed("feedbridge build --accept vox") == ["vox"]
+    assert completed("feedbridge renormalise ") == ["voa", "vox"]
+    assert completed("feedbridge status --config c.toml ") == ["other"]
+    for text in ("source = 1", "x", "[[source]]", "source = [1]"):
+        Path("c.toml").write_text(text)
+        assert completed("feedbridge status --config c.toml ") == []
+    assert completed("feedbridge status --config nowhere ") == []
+
+
+def completed(line: str) -> list[str]:
+    """The words that bash would offer behind this line."""
+    environment = os.environ | {
+        "_FEEDBRIDGE_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    command = [sys.executable, "-c", "from feedbridge.cli import app; app(prog_name='feedbridge')"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_progress_is_drawn_on_a_terminal_and_nowhere_else(config: Path, tmp_path: Path) -> None:
+    """It is wiped away in the end; in a pipe, and where it is not wanted, there is the summary alone."""
+    seed = next(SEEDS.iterdir()).read_text(encoding="utf-8")
+    for number in range(300):
+        save(tmp_path / "articles" / f"{number}.txt", seed.replace("7177283", str(number)).encode())
+    shown = on_a_terminal("build")
+    assert re.search(rb"\r\x1b\[Jvoa  [^ ]+  [0-9]+ of 301 files, [0-9]+ new or changed", shown)
+    assert re.search(rb"\x1b\[Jvoa: 301 files, 301 read: 301 new", shown)
+    for path in ("s.db", "public/feeds/news.atom"):
+        (tmp_path / path).unlink()
+    assert b"\x1b" not in start("build").stderr
+
+
+def test_words_are_coloured_on_a_terminal_and_nowhere_else(config: Path) -> None:
+    """Nor where the owner wants none."""
+    run("build")
+    assert b"voa     \x1b[32mfine \x1b[0m" in on_a_terminal("status")
+    assert b"\x1b" not in start("status").stdout
 
 
 def test_names_in_settings_do_not_reach_the_terminal_as_they_are(config: Path) -> None:

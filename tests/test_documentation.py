@@ -255,6 +255,18 @@ def test_the_files_that_the_readme_links_are_there() -> None:
         assert (ROOT / target).exists(), f"README.md links {target}, which is not there"
 
 
+@pytest.mark.parametrize(
+    "recipe",
+    re.findall(r"```toml\n(.*?)```", README.partition("## Recipes")[2].partition("\n## ")[0], re.DOTALL),
+    ids=["mirror", "podcast", "many"],
+)
+def test_every_recipe_is_accepted(tmp_path: Path, recipe: str) -> None:
+    """As it stands, in a file of its own."""
+    path = tmp_path / "feedbridge.toml"
+    path.write_text(recipe, encoding="utf-8")
+    assert settings.load(path, {}).source
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "feedbridge").glob("[!_]*.py")), ids=lambda path: path.name)
 def test_every_module_of_the_first_level_is_on_the_map(path: Path) -> None:
     """So that the next person finds the way."""

@@ -14,6 +14,7 @@ from feedbridge.errors import SourceError, StoreError
 from feedbridge.publish.files import OutputFolder
 from feedbridge.store import articles
 from feedbridge.store.schema import metadata
+from feedbridge.tally import Step
 from feedbridge.visiting import Visitor
 
 if TYPE_CHECKING:
@@ -27,13 +28,21 @@ def test_build_tells_what_it_did(site: "Site") -> None:
     (site.archive.root / "empty.md").write_bytes(b"")
     site.archive.touch(site.archive.root / "empty.md")
     rfa.write_many(2, start=10)
-    told: list[tuple[str, int, int]] = []
-    done = site.build(progress=lambda name, count, of: told.append((name, count, of)))
+    told: list[Step] = []
+    done = site.build(progress=told.append)
     assert [(t.source, t.files, t.read, t.new, t.unusable, t.error) for t in done.tallies] == [
         ("voa", 4, 4, 3, [("empty.md", "is empty")], None),
         ("rfa", 2, 2, 2, [], None),
     ]
-    assert told == [("voa", 4, 4), ("rfa", 2, 2)]
+    assert told[:4] == [
+        Step(unit="files", source="voa"),
+        Step(unit="files", source="voa", done=4, of=4, came=3),
+        Step(unit="files", source="rfa"),
+        Step(unit="files", source="rfa", done=2, of=2, came=2),
+    ]
+    assert {(step.unit, step.of) for step in told[4:]} == {("feeds", 1)}
+    assert [step.came for step in told[4:]] == sorted(step.came for step in told[4:])
+    assert (told[-1].done, told[-1].came) == (1, 4)
     assert not done.failed
     forms = ("atom", "html", "json", "rss")
     assert sorted(done.published.written) == ["feeds.opml", *(f"feeds/news.{form}" for form in forms), "index.html"]
@@ -301,15 +310,18 @@ def test_folders_and_sites_are_built_together(site: "Site", web: "Web") -> None:
     site.add_feed("away", web.url("/away"))
     web.feed("/blog", "One", "Two", "Three")
     web.say("/away", status="404 Not Found")
-    told: list[tuple[str, int, int]] = []
-    done = site.build(progress=lambda *words: told.append(words))
+    told: list[Step] = []
+    done = site.build(progress=told.append)
     assert [(t.source, t.kind, t.new, t.error) for t in done.tallies] == [
         ("blog", "feed", 3, None),
         ("rfa", "archive", 2, None),
         ("away", "feed", 0, f"{web.url('/away')}: 404 Not Found"),
     ]
     assert done.failed
-    assert sorted(told) == [("away", 1, 1), ("blog", 1, 1), ("rfa", 2, 2)]
+    sites = [step for step in told if step.unit == "sites"]
+    assert (sites[0].done, sites[0].of, sites[0].came, sites[0].waiting) == (0, 2, 0, ("blog", "away"))
+    assert {sites[1].waiting} <= {("blog",), ("away",)}
+    assert sites[2] == Step(unit="sites", done=2, of=2, came=3)
     assert len(site.shown()) == 5
 
 

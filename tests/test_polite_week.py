@@ -11,13 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
+import feedparser
 import pytest
 
 from feedbridge import inspection, pipeline, reports, settings
 from feedbridge.asking import Web
+from feedbridge.feeds.lint import lint
+from feedbridge.feeds.rendering import ATOM
+from feedbridge.owner.trouble import trouble_feed
+from feedbridge.owner.words import words_for
 from feedbridge.polling import Polled, Schedule
 from feedbridge.settings import FeedSource, Settings
-from feedbridge.store import claims, polls
+from feedbridge.store import claims, overview, polls, troubles
 from feedbridge.store.database import Store
 from feedbridge.tally import Wish
 from feedbridge.visiting import Visitor
@@ -51,12 +56,14 @@ class Blog:
         now: The clock on its wall, and ours.
         quiet: It says Retry-After at its hour.
         gone: It says that it is gone for good.
+        broken: It answers 500 from then on, for so long.
         allowed_from: Nobody is to come sooner.
     """
 
     now: datetime = MONDAY
     quiet: bool = True
     gone: bool = False
+    broken: list[tuple[datetime, timedelta]] = field(default_factory=list)
     allowed_from: datetime = MONDAY
     log: list[Asked] = field(default_factory=list)
     url: str = ""
@@ -71,6 +78,8 @@ class Blog:
     def _answer(self, etag: str | None) -> tuple[int, dict[str, str], bytes, timedelta]:
         if self.gone:
             return 410, {}, b"", timedelta()
+        if any(start <= self.now < start + length for start, length in self.broken):
+            return 500, {}, b"", timedelta()
         if self.quiet and QUIET_FROM <= self.now < QUIET_FROM + QUIET:
             left = QUIET_FROM + QUIET - self.now
             return 429, {"Retry-After": str(int(left.total_seconds()))}, b"", left
@@ -199,6 +208,66 @@ def test_requests_a_day(blog: Blog, loaded: Settings) -> None:
     days = Counter(asked.at.weekday() for asked in blog.log)
     for day, most in enumerate([48, 24, 12, 48, 48, 16, 48]):
         assert most - 2 <= days[day] <= most
+
+
+def told(loaded: Settings) -> list[tuple[str, str, str]]:
+    """The entries of the trouble feed, as a reader sees them, the latest first; their ids are each there once."""
+    with Store(loaded.site.store, write=False) as store, store.transaction() as connection:
+        known, began = troubles.latest(connection, limit=100), overview.began(connection)
+    body = trouble_feed(
+        known,
+        site=loaded.site.title,
+        home="http://127.0.0.1:8000/status/",
+        began=began,
+        words=words_for("en"),
+        page_of=lambda name: f"http://127.0.0.1:8000/status/source?name={name}",
+    )
+    assert lint(body, ATOM) == ()
+    entries = feedparser.parse(body).entries
+    assert len({entry.id for entry in entries}) == len({entry.link for entry in entries}) == len(entries)
+    return [(entry.title, entry.updated, entry.id) for entry in entries]
+
+
+def test_a_broken_day_is_told_in_two_entries(blog: Blog, loaded: Settings) -> None:
+    """One when the source has failed as often as `status` calls it ailing, one when it is read again; none for a short
+    failure, and none again after a restart: the process is started anew every day.
+    """
+    blog.quiet = False
+    start = MONDAY + DAY + HOUR
+    short = [(MONDAY + HOUR, HOUR), (start + 3 * DAY, 2 * HOUR), (start + 4 * DAY, 2 * HOUR)]
+    blog.broken = [*short, (start, DAY)]
+    with Store(loaded.site.store, write=True) as store:
+        asyncio.run(live(blog, loaded, store, until=start + 8 * HOUR))
+    assert told(loaded) == []
+    with Store(loaded.site.store, write=True) as store:
+        asyncio.run(live(blog, loaded, store, until=start + DAY))
+    status = inspection.status(loaded, now=blog.now)
+    assert status.sources[0].ailing
+    ((title, broke_at, first),) = told(loaded)
+    failed = [asked.at for asked in blog.log if asked.status == 500 and asked.at >= start]
+    assert (title, broke_at) == ("Broken: blog", f"{failed[4]:%Y-%m-%dT%H:%M:%S}+00:00")
+    with Store(loaded.site.store, write=True) as store:
+        asyncio.run(live(blog, loaded, store, until=MONDAY + WEEK))
+    healed = next(asked.at for asked in blog.log if asked.status in {200, 304} and asked.at >= start)
+    (title, healed_at, second), last = told(loaded)
+    assert (title, healed_at) == ("Recovered: blog", f"{healed:%Y-%m-%dT%H:%M:%S}+00:00")
+    assert last == ("Broken: blog", broke_at, first)
+    assert first != second
+    assert [asked.status for asked in blog.log].count(500) > len(failed)
+
+
+def test_a_source_that_is_gone_is_told_at_once(blog: Blog, loaded: Settings) -> None:
+    """For it is not asked again; and once more when its owner has had it asked."""
+    blog.gone = True
+    for _ in range(3):
+        pipeline.build(loaded, now=blog.now, progress=lambda *_: None)
+        blog.now += HOUR
+    assert [title for title, _, _ in told(loaded)] == ["Broken: blog"]
+    blog.gone = False
+    for _ in range(2):
+        pipeline.build(loaded, now=blog.now, progress=lambda *_: None, accept=["blog"])
+        blog.now += HOUR
+    assert [title for title, _, _ in told(loaded)] == ["Recovered: blog", "Broken: blog"]
 
 
 def test_a_build_every_minute_is_as_polite(blog: Blog, loaded: Settings) -> None:

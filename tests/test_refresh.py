@@ -20,7 +20,7 @@ from feedbridge.refresh import NOTICED_AT_MOST, refresh, request_of
 from feedbridge.settings import ArchiveSource
 from feedbridge.store import schema
 from feedbridge.store.database import Store
-from feedbridge.tally import Tally, Wish
+from feedbridge.tally import Step, Tally, Wish
 
 if TYPE_CHECKING:
     from tests.conftest import Archive, Site
@@ -533,8 +533,8 @@ def test_settings_that_change_after_a_killed_first_refresh_count(site: "Site") -
     """What a refresh had read when it was ended is read again if the rules are others by then."""
     site.archive.write_many(250, body="<aside>Advert</aside>")
 
-    def end(_name: str, done: int, _of: int) -> None:
-        if done >= 100:
+    def end(step: Step) -> None:
+        if step.done >= 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -553,8 +553,8 @@ def test_rules_that_change_back_after_a_killed_reread_count(site: "Site") -> Non
     before = site.published()
     site.sources[0]["remove"] = ["aside"]
 
-    def end(_name: str, done: int, _of: int) -> None:
-        if done >= 100:
+    def end(step: Step) -> None:
+        if step.done >= 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -568,8 +568,8 @@ def test_ended_refresh_goes_on_where_it_was(site: "Site") -> None:
     """What was kept before a refresh was ended need not be read again."""
     site.archive.write_many(350)
 
-    def end(_name: str, done: int, _of: int) -> None:
-        if done >= 200:
+    def end(step: Step) -> None:
+        if step.done >= 200:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -675,8 +675,8 @@ def test_refresh_with_processes_can_be_ended(site: "Site", monkeypatch: pytest.M
     monkeypatch.setattr(gathering, "BATCH_FILES", 10)
     site.archive.write_many(50)
 
-    def end(_name: str, done: int, _of: int) -> None:
-        if done >= 20:
+    def end(step: Step) -> None:
+        if step.done >= 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -690,7 +690,7 @@ def test_batches_are_bounded(site: "Site", monkeypatch: pytest.MonkeyPatch, limi
     monkeypatch.setattr(gathering, limit, 1)
     site.archive.write_many(5)
     told: list[int] = []
-    site.build(progress=lambda _name, done, _of: told.append(done))
+    site.build(progress=lambda step: told.append(step.done) if step.unit == "files" and step.of else None)
     assert told == [1, 2, 3, 4, 5]
 
 
@@ -701,9 +701,9 @@ def test_the_newest_can_be_read_while_the_rest_is_taken_in(site: "Site", monkeyp
     monkeypatch.setattr(gathering, "MANY_FILES", 50)
     seen: list[tuple[int, list[str]]] = []
 
-    def look(_name: str, done: int, _of: int) -> None:
+    def look(step: Step) -> None:
         if (site.public / "feeds/news.json").exists():
-            seen.append((done, [entry.title for entry in site.shown()]))
+            seen.append((step.done, [entry.title for entry in site.shown()]))
 
     site.build(progress=look)
     done, early = seen[0]
@@ -728,7 +728,12 @@ def test_what_stands_is_not_replaced_by_the_newest_alone(site: "Site", monkeypat
     monkeypatch.setattr(gathering, "MANY_FILES", 50)
     site.add_source("more", seed=2).write_many(60, start=1000)
     during: list[bytes] = []
-    site.build(progress=lambda *_: during.append((site.public / "feeds/news.json").read_bytes()))
+
+    def look(step: Step) -> None:
+        if step.unit == "files":
+            during.append((site.public / "feeds/news.json").read_bytes())
+
+    site.build(progress=look)
     assert set(during) == {before}
     assert site.published()["feeds/news.json"] != before
 

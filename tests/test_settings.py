@@ -24,6 +24,7 @@ BLOG = '[[source]]\nname = "blog"\nkind = "feed"\nurl = "https://blog.example.or
 _ADDRESS = 'give a whole address that begins with "http://" or "https://"'
 _IN_ASCII = 'write it in ASCII: a host as "xn--…", spaces and other signs as "%20" and the like'
 _TIME = 'give a time with its unit, such as "90s", "15m", "2h", "1d" or "1w"'
+_TOKEN = 'give 20 to 200 letters, digits, "-", ".", "_" or "~" that nobody guesses, such as "${STATUS_TOKEN}"'
 _LISTEN = 'give an address and a port, such as "127.0.0.1:8000", "0.0.0.0:8000" or "[::1]:8000"'
 _CRON = 'give five fields (minute, hour, day, month, weekday), such as "*/15 6-22 * * *" or "0 6 * * mon"'
 _KEEP = 'give a time, such as "2y" or "90d", or a number of entries above 0'
@@ -436,6 +437,8 @@ _VALUES = {
     "FEEDBRIDGE_PAGES": ("pages", "false", False),
     "FEEDBRIDGE_THEME": ("theme", "/srv/theme", Path("/srv/theme")),
     "FEEDBRIDGE_ROBOTS": ("robots", "index", "index"),
+    "FEEDBRIDGE_STATUS": ("status", "loopback", "loopback"),
+    "FEEDBRIDGE_STATUS_TOKEN": ("status_token", "x" * 20, "x" * 20),
     "FEEDBRIDGE_PROXY": ("proxy", "http://127.0.0.1:3128", "http://127.0.0.1:3128"),
 }
 
@@ -503,6 +506,18 @@ def test_workers_take_their_extra(write: Write, monkeypatch: pytest.MonkeyPatch)
         ('titel = "x"', 'titel: no such key; did you mean "title"?'),
         ('pages = "some"', 'pages: give true or false (it says "some")'),
         ('robots = "all"', 'robots: give "index" or "noindex" (it says "all")'),
+        ('status = "all"', 'status: give "off", "loopback" or "token" (it says "all")'),
+        ('status_token = "a secret, but short"', f"status_token: {_TOKEN}"),
+        (
+            'status_token = "${NOT_SET}"',
+            "status_token: the environment variable NOT_SET is not set; set it, or leave this key out",
+        ),
+        ("status_token = 12345678901234567890", "status_token: give text, in quotes"),
+        (
+            'status = "token"\noutput = "out"\nstate = "out/state"',
+            "state: lies in the folder that is published, where the token of `status` must not be;"
+            " name another `state`",
+        ),
         ("limit = 5", "limit: no such key here; it belongs in [[feed]]"),
         ("title = 5", "title: give text, in quotes (it says 5)"),
         ('title = ""', "title: give at least one letter, or leave it out"),

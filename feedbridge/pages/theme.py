@@ -1,5 +1,6 @@
 """Templates, style and script of the pages: the built-in ones, and those of a folder that stand in for them."""
 
+import contextlib
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator
@@ -38,6 +39,19 @@ def files_of(folder: Path | None) -> Iterator[Path]:
         yield from sorted(one for one in root.iterdir() if one.suffix in _ENDINGS)
 
 
+def problems_of(folder: Path) -> Iterator[str]:
+    """What cannot be used of a folder of templates, as far as it can be told before there are pages."""
+    theme = theme_of(folder)
+    if not folder.is_dir():
+        yield _no_folder(folder)
+        return
+    for name in sorted(one.name for one in BUILT_IN.iterdir() if (folder / one.name).exists()):
+        try:
+            theme.check(name)
+        except PublishError as error:
+            yield f"{folder}: {error}"
+
+
 @lru_cache(maxsize=4)
 def _theme(folder: Path | None, digest: str) -> "Theme":
     return Theme(folder, digest)
@@ -72,16 +86,22 @@ class Theme:
         Raises:
             PublishError: The template is wrong, or the folder cannot be read.
         """
-        from jinja2 import TemplateError
-
         if self._folder and not self._folder.is_dir():
-            raise PublishError(f"{self._folder}: no such folder; it is to hold the theme of the pages")
-        try:
+            raise PublishError(_no_folder(self._folder))
+        with _told_of(name):
             return self._templates.get_template(name).render(values, theme=self)
-        except (TemplateError, TypeError, ValueError, OSError) as error:
-            line, broken = getattr(error, "lineno", None), getattr(error, "name", None) or name
-            place = f"{broken}, line {line}" if line else broken
-            raise PublishError(f"the template {place} cannot be used: {error}") from error
+
+    def check(self, name: str) -> None:
+        """See that a file of the theme can be read, and what is written in it.
+
+        Raises:
+            PublishError: It cannot be used.
+        """
+        with _told_of(name):
+            if name.endswith(".html"):
+                self._templates.get_template(name)
+            else:
+                self._source(name)
 
     @cached_property
     def style(self) -> Markup:
@@ -123,6 +143,23 @@ class Theme:
         if "</" in text:
             raise PublishError(f'the theme cannot be used: {name} holds "</", which would end it within a page')
         return Markup(text)  # noqa: S704  (our own file, or one of the site's owner)
+
+
+@contextlib.contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """Let what is wrong with a template be told with its place."""
+    from jinja2 import TemplateError
+
+    try:
+        yield
+    except (TemplateError, TypeError, ValueError, OSError) as error:
+        line, broken = getattr(error, "lineno", None), getattr(error, "name", None) or name
+        place = f"{broken}, line {line}" if line else broken
+        raise PublishError(f"the template {place} cannot be used: {error}") from error
+
+
+def _no_folder(folder: Path) -> str:
+    return f"{folder}: no such folder; make it, for templates of the pages, or leave `theme` out"
 
 
 def _hash(text: str) -> str:

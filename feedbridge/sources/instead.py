@@ -41,6 +41,18 @@ _HEAD_PIECE = re.compile(
       | (<(?:link|base)\b(?:[^<>"']++|"[^"]*+"|'[^']*+'|["'])*+>)""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
+_LINK_PIECE = re.compile(
+    r"""<!--.*?(?:-->|\Z)
+      | <(script|style|textarea|template|svg)\b.*?(?:</\1|\Z)
+      | (<a\s(?:[^<>"']++|"[^"]*+"|'[^']*+'|["'])*+>)""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+_FEED_LIKE = re.compile(
+    r"\.(?:rss|atom|rdf)(?:\?|$)|/(?:feed|rss|atom|index|news)2?\.(?:xml|json)(?:\?|$)|/(?:feed|rss|atom)/?(?:\?|$)"
+    r"|[?&](?:feed|format)=(?:rss2?|atom|feed)\b|//(?:feeds|rss)\.",
+    re.IGNORECASE,
+)
+"""How addresses of feeds mostly end, or their hosts begin."""
 _DOCTYPE_OF_HTML = re.compile(r"<!DOCTYPE\s++html\b", re.IGNORECASE)
 _ROOT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})(?=[\s/>])")
 _HTML_ROOTS = frozenset(("html", "head", "body", "title", "meta", "script", "style", "link", "frameset"))
@@ -69,11 +81,13 @@ def looks_like_html(text: str) -> bool:
     return name not in _FEED_ROOTS and _DOCTYPE_OF_HTML.search(text, 0, min(place, _LOOKED_AT)) is not None
 
 
-def alternates(text: str, *, url: str) -> Sequence[str]:
+def alternates(text: str, *, url: str, main: bool = False) -> Sequence[str]:
     """The addresses of the feeds that an HTML page names in its `<link rel="alternate">`.
 
     Args:
+        text: The page.
         url: The page's own address.
+        main: Leave out those of comments and of programs' interfaces.
 
     Returns:
         Absolute http(s) addresses, each once and none the page's own, as in the page; but those of a type that may
@@ -85,9 +99,32 @@ def alternates(text: str, *, url: str) -> Sequence[str]:
     for link in page.css("link[rel][href][type]"):
         rank = _rank(link)
         address = _address(link.attributes.get("href"), base) if rank is not None else None
-        if rank is not None and address and address != urldefrag(url).url:
+        if rank is not None and address and address != urldefrag(url).url and not (main and rank == _LAST_RANK):
             found.setdefault(address, rank)
     return tuple(sorted(found, key=found.__getitem__)[:MAX_ALTERNATES])
+
+
+def anchors(text: str, *, url: str) -> Sequence[str]:
+    """The addresses that an HTML page links and that look like those of feeds, for pages that name none.
+
+    Args:
+        text: The page.
+        url: The page's own address.
+
+    Returns:
+        Absolute http(s) addresses, each once and none the page's own, as in the page.
+    """
+    pieces = [piece[2] or "" for piece in _LINK_PIECE.finditer(text[:MAX_PAGE])]
+    base = _base(_head(text[:MAX_PAGE]), url)
+    links = (link.attributes.get("href") for link in LexborHTMLParser("".join(pieces)).css("a[href]"))
+    found = dict.fromkeys(address for href in links if (address := _address(href, base)) and _FEED_LIKE.search(address))
+    return tuple(address for address in found if address != urldefrag(url).url)[:MAX_ALTERNATES]
+
+
+def title_of(text: str) -> str:
+    """The title of an HTML page in one short line; empty where it has none."""
+    element = _head(text[:_LOOKED_AT]).css_first("title")
+    return _shown(element.text()) if element else ""
 
 
 def what_came(text: str) -> str:
@@ -143,8 +180,7 @@ def _address(href: str | None, base: str) -> str | None:
 
 
 def _what_page(text: str) -> str:
-    element = _head(text).css_first("title")
-    title = _shown(element.text()) if element else ""
+    title = title_of(text)
     if _CHALLENGE_TITLE.search(title) or _CHALLENGE_MARK.search(text):
         return f"a challenge page (“{title}”)" if title else "a challenge page"
     return f"an HTML page titled “{title}”" if title else "an HTML page without a title"

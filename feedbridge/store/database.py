@@ -15,7 +15,7 @@ from feedbridge.store.dialects import take_lock, unlock
 from feedbridge.store.faults import in_words
 from feedbridge.store.schema import metadata
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Revisions of the schema, oldest first; the last is this program's."""
 
 COPYING = "copying"
@@ -68,6 +68,9 @@ class Home(Protocol):
 
     def back_up(self, target: Path) -> None:
         """Copy it into a file."""
+
+    def size(self) -> int:
+        """Bytes that it takes."""
 
     def tidy(self) -> None:
         """What is to be done now and then."""
@@ -176,6 +179,10 @@ class Store:
         An older copy is replaced; anything else that stands there is not.
         """
         self._home.back_up(target)
+
+    def size(self) -> int:
+        """Bytes that it takes on its disk."""
+        return self._home.size()
 
     def tidy(self) -> None:
         """Do what is to be done now and then, so that the database stays small and quick."""

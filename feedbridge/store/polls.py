@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 
+from feedbridge.store import troubles
 from feedbridge.store.dialects import is_one_of, upsert
 from feedbridge.store.schema import articles, files, polls, sources
 from feedbridge.store.times import from_ms, to_ms
@@ -127,13 +128,14 @@ def note_shape(connection: Connection, source_id: int, *, shape: str) -> None:
 
 
 def record_success(connection: Connection, source_id: int, poll: Poll, *, shape: str) -> None:
-    """Note that a refresh went well, and so fails no more."""
+    """Note that a refresh went well: what ailed the source is over."""
     began = to_ms(poll.started_at)
     connection.execute(
         update(sources)
         .where(sources.c.id == source_id)
         .values(shape=shape, succeeded_at=began, completed_at=func.coalesce(sources.c.completed_at, began), failures=0)
     )
+    troubles.end(connection, source_id, at=poll.started_at)
     record(connection, source_id, poll)
 
 
@@ -218,16 +220,11 @@ def newest(connection: Connection) -> int:
 def noted(connection: Connection, *, after: int) -> list[tuple[int, str, Poll]]:
     """The refreshes of all sources that were noted after a row: the row, the source's name, and how it went."""
     query = select(polls, sources.c.name).join(sources, sources.c.id == polls.c.source_id).where(polls.c.id > after)
-    return [(row.id, row.name, _poll(row)) for row in connection.execute(query.order_by(polls.c.id))]
+    return [(row.id, row.name, poll_of_row(row)) for row in connection.execute(query.order_by(polls.c.id))]
 
 
-def _last_error(connection: Connection, source_id: int) -> Poll | None:
-    failed = select(polls).where(polls.c.source_id == source_id, polls.c.error.is_not(None))
-    row = connection.execute(failed.order_by(polls.c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else _poll(row)
-
-
-def _poll(row: Row[Any]) -> Poll:
+def poll_of_row(row: Row[Any]) -> Poll:
+    """A refresh, of its row."""
     return Poll(
         started_at=from_ms(row.started_at),
         finished_at=from_ms(row.finished_at),
@@ -236,6 +233,12 @@ def _poll(row: Row[Any]) -> Poll:
         changed=row.changed,
         unusable=row.unusable,
     )
+
+
+def _last_error(connection: Connection, source_id: int) -> Poll | None:
+    failed = select(polls).where(polls.c.source_id == source_id, polls.c.error.is_not(None))
+    row = connection.execute(failed.order_by(polls.c.id.desc()).limit(1)).one_or_none()
+    return poll_of_row(row) if row else None
 
 
 def _brought_nothing(connection: Connection, source_id: int) -> bool | None:

@@ -115,6 +115,11 @@ class Server:
         """
         raise StoreError(f'{self.name}: is copied by PostgreSQL\'s own "pg_dump --format=custom", not by feedbridge')
 
+    def size(self) -> int:
+        """Bytes of the database, its indexes among them."""
+        with in_words(self.name, explain), self.engine.connect() as connection:
+            return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+
     def tidy(self) -> None:
         """See that the database is still held; all else the server does by itself."""
         self.check()

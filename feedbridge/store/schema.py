@@ -74,6 +74,19 @@ polls = Table(
     Column("changed", Integer, nullable=False),
     Column("unusable", Integer, nullable=False),
     Index(None, "source_id", "started_at"),
+    Index(None, "started_at"),
+)
+
+troubles = Table(
+    "troubles",
+    metadata,
+    _key(),
+    Column("source_id", ForeignKey(sources.c.id, ondelete="CASCADE"), nullable=False),
+    Column("uid", _Word, nullable=False, doc="An IRI: the id of the entry that tells of it."),
+    Column("broke_at", BigInteger, nullable=False, doc="When the source counted as broken."),
+    Column("reason", _Text, nullable=False),
+    Column("healed_at", BigInteger, doc="When it was read again; NULL: not yet."),
+    Index(None, "source_id", "broke_at"),
 )
 
 articles = Table(

@@ -94,6 +94,12 @@ class File:
                 raise StoreError(f"{target}: is there already, and is no backup; name another file")
         _copy_database(self._path, target)
 
+    def size(self) -> int:
+        """Bytes of the file and of the log beside it."""
+        parts = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        with in_words(self.name, explain):
+            return sum(part.stat().st_size for part in parts if part.exists())
+
     def tidy(self) -> None:
         """Let the log beside the database shrink, and the planner look at what has grown."""
         with in_words(self.name, explain), contextlib.closing(self.engine.raw_connection()) as connection:

@@ -139,7 +139,6 @@ def test_a_daemon_and_its_workers_outlive_a_restart_of_the_database(
     daemon.wait(lambda: len(daemon.titles()) == 4)
     assert crew.query("SELECT count(*) FROM polls WHERE error IS NOT NULL") == [(0,)]
     assert [one.stop()[0] for one in (worker, daemon)] == [0, 0]
-    assert crew.query("SELECT count(*) FROM sources WHERE claimed_at IS NOT NULL") == [(0,)]
 
 
 def test_the_tables_of_jobs_are_brought_up_to_date(crew: "Site") -> None:

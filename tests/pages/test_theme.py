@@ -10,7 +10,7 @@ from feedbridge.feeds.lint import lint
 from feedbridge.feeds.rendering import HTML
 from feedbridge.pages.feed import feed_page
 from feedbridge.pages.frame import FeedFrame
-from feedbridge.pages.theme import theme_of
+from feedbridge.pages.theme import problems_of, theme_of
 from tests.pages.test_feed import FEED
 
 
@@ -70,3 +70,21 @@ def test_a_folder_that_is_not_there_is_named(frame: FeedFrame, tmp_path: Path) -
     """Pages in another look than the owner's would be worse than those that stand."""
     with pytest.raises(PublishError, match="gone: no such folder"):
         feed_page(FEED, themed(frame, tmp_path / "gone"))
+
+
+def test_what_is_wrong_with_a_folder_can_be_told_before_there_are_pages(tmp_path: Path) -> None:
+    """Each file of it that cannot be used, with the line; files that are no templates of ours are nobody's business."""
+    assert list(problems_of(tmp_path)) == []
+    (tmp_path / "item.html").write_text("<li>\n{% if %}</li>")
+    (tmp_path / "style.css").write_text("</style>")
+    (tmp_path / "script.js").write_bytes(b"\xff")
+    (tmp_path / "notes.html").write_text("{% if %}")
+    told = list(problems_of(tmp_path))
+    assert [one.removeprefix(f"{tmp_path}: ").partition(":")[0] for one in told] == [
+        "the template item.html, line 2 cannot be used",
+        "the template script.js cannot be used",
+        "the theme cannot be used",
+    ]
+    assert list(problems_of(tmp_path / "away")) == [
+        f"{tmp_path}/away: no such folder; make it, for templates of the pages, or leave `theme` out"
+    ]

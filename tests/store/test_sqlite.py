@@ -28,10 +28,12 @@ from sqlalchemy import create_engine, select, text
 from feedbridge.errors import StoreError
 from feedbridge.store import claims, database, polls, sqlite
 from feedbridge.store.articles import load
-from feedbridge.store.database import Store
+from feedbridge.store.database import REVISIONS, Store
 from feedbridge.store.schema import articles, metadata, sources
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+NEWEST = REVISIONS[-1]
 
 HOLD_LOCK = """
 import fcntl, os, sys
@@ -55,8 +57,8 @@ MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "9000"
+down_revision = "{newest}"
 
 def upgrade():
     op.add_column("sources", sa.Column("note", sa.Text()))
@@ -89,16 +91,16 @@ def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def migrations_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *, then: str) -> None:
-    """Let the store know one more revision, 0008, which does something `then`."""
+    """Let the store know one more revision, 9000, which does something `then`."""
     folder.mkdir(exist_ok=True)
     here = Path(database.__file__).parent if not (folder / "migrations").exists() else folder
     if here != folder:
         shutil.copytree(here / "migrations", folder / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    script = folder / "migrations" / "versions" / "0008_note.py"
-    script.write_text(MIGRATION.format(then=then), encoding="utf-8")
+    script = folder / "migrations" / "versions" / "9000_note.py"
+    script.write_text(MIGRATION.format(newest=NEWEST, then=then), encoding="utf-8")
     shutil.rmtree(script.parent / "__pycache__", ignore_errors=True)
     monkeypatch.setattr(database, "__file__", str(folder / "database.py"))
-    monkeypatch.setattr(database, "REVISIONS", ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"))
+    monkeypatch.setattr(database, "REVISIONS", (*REVISIONS, "9000"))
 
 
 def test_writer_is_durable_and_checks_references(tmp_path: Path) -> None:
@@ -135,10 +137,10 @@ def test_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     """A store of a newer program is refused, says so, and keeps every byte."""
     path = tmp_path / "store.db"
     make(path)
-    ask(path, "UPDATE alembic_version SET version_num = '0999'")
+    ask(path, "UPDATE alembic_version SET version_num = '9999'")
     before = path.read_bytes()
     for write in (True, False):
-        with pytest.raises(StoreError, match=r"newer feedbridge \(its schema is 0999.*up to 0007\)"):
+        with pytest.raises(StoreError, match=rf"newer feedbridge \(its schema is 9999.*up to {NEWEST}\)"):
             Store(path, write=write).__enter__()
     assert path.read_bytes() == before
 
@@ -150,9 +152,9 @@ def test_older_store_is_copied_before_it_is_migrated(tmp_path: Path, monkeypatch
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True) as store, store.transaction() as connection:
         assert connection.execute(text("SELECT name, note FROM sources")).all() == [("voa", None)]
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0008",)]
-    copy = tmp_path / "store.db.before-0008-from-0007"
-    assert ask(copy, "SELECT version_num FROM alembic_version") == [("0007",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("9000",)]
+    copy = tmp_path / f"store.db.before-9000-from-{NEWEST}"
+    assert ask(copy, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
     assert ask(copy, "SELECT name FROM sources") == [("voa",)]
     assert ask(copy, "PRAGMA integrity_check") == [("ok",)]
     assert [found for found in tmp_path.iterdir() if found.name.endswith(".tmp")] == []
@@ -175,11 +177,11 @@ def test_rows_in_the_log_are_in_the_copy(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "store.db"
     make(path)
     copied = leave_as_killed(path)
-    (copied / "store.db.before-0008-from-0007.tmp").write_bytes(b"rubbish" * 1000)
+    (copied / f"store.db.before-9000-from-{NEWEST}.tmp").write_bytes(b"rubbish" * 1000)
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(copied / "store.db", write=True):
         pass
-    assert ask(copied / "store.db.before-0008-from-0007", "SELECT name FROM sources ORDER BY id") == [
+    assert ask(copied / f"store.db.before-9000-from-{NEWEST}", "SELECT name FROM sources ORDER BY id") == [
         ("voa",),
         ("late",),
     ]
@@ -192,12 +194,12 @@ def test_failed_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pyte
     migrations_with(tmp_path / "newer", monkeypatch, then='op.execute("NO SQL AT ALL")')
     with pytest.raises(StoreError, match=r"store\.db: .*syntax error"):
         Store(path, write=True).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0007",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
     assert "note" not in str(ask(path, "SELECT sql FROM sqlite_master"))
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with Store(path, write=True):
         pass
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0008",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("9000",)]
 
 
 def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +209,7 @@ def test_reader_does_not_migrate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     migrations_with(tmp_path / "newer", monkeypatch, then="pass")
     with pytest.raises(StoreError, match='is of an older version; "feedbridge db upgrade" brings it up to date'):
         Store(path, write=False).__enter__()
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0007",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [(NEWEST,)]
 
 
 def make_first(path: Path) -> None:
@@ -293,7 +295,7 @@ def test_store_of_the_first_schema_is_copied_and_migrated(tmp_path: Path) -> Non
     assert ask(path, "PRAGMA foreign_key_check") == []
     assert ask(path, "PRAGMA integrity_check") == [("ok",)]
 
-    copy = tmp_path / "store.db.before-0007-from-0001"
+    copy = tmp_path / f"store.db.before-{NEWEST}-from-0001"
     assert ask(copy, "SELECT version_num FROM alembic_version") == [("0001",)]
     assert {table: ask(copy, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
     copy.rename(path)

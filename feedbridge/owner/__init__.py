@@ -1,0 +1,1 @@
+"""The owner's pages: how all stands, for nobody else."""
