@@ -1,10 +1,8 @@
 """One refresh of a folder: which files are new or changed, so that they are to be read."""
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +18,11 @@ from feedbridge.tally import Progress, Tally, Wish
 if TYPE_CHECKING:
     from feedbridge.fetch.buckets import BucketRequest
 
-TAIL = 1000
-"""So many of the last known names are listed again where names sort by time; a storage lists a thousand at a time."""
+NOTICED_AT_MOST = 5
+"""Of so few files that moved, no more need be known: fewer than what would be held back as gone, or as of new ids."""
+
+TAIL = 900
+"""So many of the last known names are listed again where names sort by time; a page of a list has a thousand."""
 
 
 def refresh(
@@ -105,10 +106,6 @@ def listing_of(
     return list_bucket(request, after=after, heed=heed)
 
 
-NOTICED_AT_MOST = 5
-"""Of so few files that moved, no more need be known: fewer than what would be held back as gone, or as of new ids."""
-
-
 class _Refresh:
     """One run over one source's folder."""
 
@@ -120,14 +117,17 @@ class _Refresh:
         self._wish = replace(wish, reread=wish.reread or (state.shape is not None and state.shape != self._shape))
         self._state = state
         self._tally = tally
+        self._standing: Mapping[str, Standing] = {}
         self._absent: set[str] = set()
 
     def run(self, progress: Progress, listed: Callable[[folder.Listing], object]) -> None:
-        listing = self._look_at_noticed()
-        if listing is None:
+        if (listing := self._noticed()) is not None:
+            self._tally.is_whole = False
+            gone, due = self.compare(listing)
+        else:
             listing = listing_of(self._request, after=self._after(), heed=lambda: progress(0, 0))
             listed(listing)
-        gone, due = self.compare(listing)
+            gone, due = self.compare(listing)
         if due:
             self._gather(due, progress)
             self._tally.unusable.sort()
@@ -137,57 +137,49 @@ class _Refresh:
                 connection, self._state.row, poll_of(self._tally, now=self._wish.now), shape=self._shape
             )
 
-    def _look_at_noticed(self) -> folder.Listing | None:
+    def _noticed(self) -> folder.Listing | None:
         """The files that moved, where it is known that these alone did, and a look at these few will do."""
         noticed = self._wish.noticed
         if noticed is None or len(noticed) > NOTICED_AT_MOST or self._wish.reread or not self._state.completed_at:
             return None
-        if not isinstance(self._request, FolderRequest) or not (listing := folder.look_at(self._request, noticed)):
+        if not isinstance(self._request, FolderRequest):
             return None
-        self._tally.is_whole = False
-        with self._store.transaction() as connection:
-            self._standing = articles.standing(connection, self._state.row, keys=listing.keys())
-        return listing
+        return folder.look_at(self._request, noticed)
 
     def compare(self, listing: folder.Listing) -> tuple[list[str], list[folder.FoundFile]]:
         """The files that are gone, and those that are to be read.
 
-        Where the listing is not of the whole folder, the other files are as the store has them.
+        The listing is of all that sorts after `listing.after`; or, where the tally says that the folder was not looked
+        at as a whole, of a few files that are there. The others are as the store has them.
 
         Raises:
             FetchError: More than half of all are gone.
         """
         keys, is_whole = listing.keys(), self._tally.is_whole
-        unseen = {
-            key: known
-            for key, known in self._standing.items()
-            if key not in keys and not known.missing and (key <= listing.after or not is_whole)
-        }
-        self._tally.files = len(listing.files) + (len(unseen) if is_whole else 0)
+        with self._store.transaction() as connection:
+            self._standing = articles.standing(
+                connection, self._state.row, keys=None if is_whole else keys, after=listing.after
+            )
+        self._tally.files = len(listing.files)
         self._tally.unusable += listing.refused
-        self._tally.unusable += [(key, known.unusable) for key, known in unseen.items() if known.unusable]
-        self._absent |= self._standing.keys() - keys - unseen.keys()
+        for key in self._standing.keys() - keys:
+            known = self._standing[key]
+            if known.missing or (is_whole and key > listing.after):
+                self._absent.add(key)
+            elif known.unusable:
+                self._tally.unusable.append((key, known.unusable))
         gone, due = self._gone(), list(self._due(listing.files))
         self._tally.unusable.sort()
         return gone, due
 
-    @cached_property
-    def _standing(self) -> Mapping[str, Standing]:
-        """How the files stood before, by key."""
-        with self._store.transaction() as connection:
-            return articles.standing(connection, self._state.row)
-
     def _after(self) -> str:
         """The name that it is enough to list after; once an hour, and where all is to be read, everything is listed."""
         last = self._state.succeeded_at
-        if (
-            not self._settings.names_by_time
-            or (self._wish.reread or self._wish.accept or self._state.completed_at is None)
-            or (last is None or _hour(last) != _hour(self._wish.now))
-        ):
+        is_first = last is None or _hour(last) != _hour(self._wish.now)
+        if is_first or self._wish.reread or self._wish.accept or not self._settings.names_by_time:
             return ""
-        known = [key for key, one in self._standing.items() if not one.missing]
-        return min(heapq.nlargest(TAIL, known)) if len(known) > TAIL else ""
+        with self._store.transaction() as connection:
+            return articles.name_before(connection, self._state.row, last=TAIL)
 
     def _gather(self, due: Sequence[folder.FoundFile], progress: Progress) -> None:
         from feedbridge.gathering import Gathering  # here, for it takes long to load, and mostly nothing is due

@@ -45,6 +45,7 @@ class Line:
         lose: Pass on the requests that match this, and lose the answers.
         page: Give lists in pages of so many, which this server cannot do where Node is new.
         refuse: Answer the requests that match this with `status`.
+        refusals: So many times; None: always.
     """
 
     server: int
@@ -56,11 +57,12 @@ class Line:
     lose: str | None = None
     page: int | None = None
     refuse: str | None = None
+    refusals: int | None = None
     status: str = "503 Service Unavailable"
     _listed: bytes = b""
 
     def mends(self) -> None:
-        self.cut = self.clip = self.lose = self.refuse = None
+        self.cut = self.clip = self.lose = self.refuse = self.refusals = None
         self.asked.clear()
         self.queries.clear()
 
@@ -75,7 +77,8 @@ class Line:
         self.asked.append(name)
         self.queries.append(query)
         name += f"?{query}" if query else ""
-        if self.refuse and re.match(self.refuse, name):
+        if self.refuse and self.refusals != 0 and re.match(self.refuse, name):
+            self.refusals = self.refusals and self.refusals - 1
             _drain(client, length - len(body))
             client.sendall(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             return

@@ -50,8 +50,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def with_examples(text: str) -> str:
-    """The file with its examples switched on: the lines where a key follows right after the `#`."""
-    return re.sub(r"(?m)^( *)#(?=[A-Za-z])", r"\1", text)
+    """The file with its examples switched on: the lines where a key follows right after the `#`, or a block ends."""
+    return re.sub(r"(?m)^( *)#(?=[A-Za-z}])", r"\1", text)
 
 
 def refused_words(command: list[str]) -> str:

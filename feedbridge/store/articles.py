@@ -216,13 +216,30 @@ def name(connection: Connection, source_id: int, names: Iterable[tuple[str, int]
         connection.execute(upsert(connection, aliases).on_conflict_do_nothing(), values)
 
 
-def standing(connection: Connection, source_id: int, *, keys: Collection[str] | None = None) -> dict[str, Standing]:
-    """How each file of a source stands, by key; or only these few, those that are missing and those of no use."""
+def standing(
+    connection: Connection, source_id: int, *, keys: Collection[str] | None = None, after: str = ""
+) -> dict[str, Standing]:
+    """How each file of a source stands, by key.
+
+    Args:
+        connection: To the store.
+        source_id: The source.
+        keys: Only these few, those that are missing and those of no use.
+        after: Only those that sort after this name, those that are missing and those of no use.
+    """
     columns = (files.c.size, files.c.mtime_ns, files.c.article_id, files.c.unusable, files.c.missing)
     query = select(files.c.path, *columns).where(files.c.source_id == source_id)
     if keys is not None:
         query = query.where(files.c.path.in_(keys) | files.c.missing | files.c.unusable.is_not(None))
+    elif after:
+        query = query.where((files.c.path > after) | files.c.missing | files.c.unusable.is_not(None))
     return {row[0]: Standing(*row[1:]) for row in connection.execute(query).all()}
+
+
+def name_before(connection: Connection, source_id: int, *, last: int) -> str:
+    """The name that so many of a source's files sort after, of those that are there; empty where there are no more."""
+    query = select(files.c.path).where(files.c.source_id == source_id, ~files.c.missing)
+    return connection.scalar(query.order_by(files.c.path.desc()).offset(last).limit(1)) or ""
 
 
 def known_files(connection: Connection, source_id: int, keys: Iterable[str]) -> dict[str, KnownFile]:
