@@ -310,7 +310,9 @@ def test_what_the_owner_sees(site: "Site", start: "Start", web: "Web") -> None:
     assert [one.text for one in page(str(older["href"])).select(".name a")] == [
         site.archive.title(number) for number in range(4, -1, -1)
     ]
-    article = page(str(voa.select(".name a")[0]["href"]))
+    href = str(voa.select(".name a")[0]["href"])
+    daemon.wait(lambda: "news: feeds/" in page(href).text)
+    article = page(href)
     assert article.h1
     assert article.h1.text == titles[0]
     told = article.text
